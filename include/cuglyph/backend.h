@@ -1,0 +1,81 @@
+/* backend.h - a backend is one table: memory, streams, and a sub-table of functions for each op.
+ * The model code above never names a backend. */
+#ifndef CUGLYPH_BACKEND_H
+#define CUGLYPH_BACKEND_H
+
+#include <cuglyph/activation.h>
+#include <cuglyph/add.h>
+#include <cuglyph/bce_logits.h>
+#include <cuglyph/bias.h>
+#include <cuglyph/concat.h>
+#include <cuglyph/conv2d.h>
+#include <cuglyph/conv_block.h>
+#include <cuglyph/dropout.h>
+#include <cuglyph/linear.h>
+#include <cuglyph/metrics.h>
+#include <cuglyph/mse.h>
+#include <cuglyph/normalize.h>
+#include <cuglyph/optimizer.h>
+#include <cuglyph/pool2d.h>
+#include <cuglyph/softmax_xent.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cug_device_options {
+    int ordinal; /* which GPU; 0 on the CPU backends */
+    int threads; /* CPU backends: 0 = one a core */
+} cug_device_options;
+
+typedef struct cug_backend {
+    const char *name; /* "ref", "cpu", "cuda" */
+    cug_dtype real;   /* type of activations, parameters, gradients: CUG_F64 for ref, CUG_F32 else */
+
+    /* Opens the device. CUG_ENOTSUP with one line saying why when this machine has none. */
+    cug_status (*open)(cug_device **out, const cug_device_options *opt);
+    void (*close)(cug_device *dev); /* NULL is safe */
+    /* One line for a person: "cpu, 2 threads, AVX-512". Valid while the device is open. */
+    const char *(*describe)(const cug_device *dev);
+
+    /* Backend memory, 256-byte aligned, contents undefined. free of NULL is safe. */
+    cug_status (*alloc)(cug_device *dev, void **out, size_t bytes);
+    void (*free)(cug_device *dev, void *ptr);
+    /* Copies between host and backend memory, and inside it; ordered with the stream's work, host side safe to reuse on
+     * return. fill sets every byte. */
+    cug_status (*upload)(cug_device *dev, void *dst, const void *host, size_t bytes, void *stream);
+    cug_status (*download)(cug_device *dev, void *host, const void *src, size_t bytes, void *stream);
+    cug_status (*copy)(cug_device *dev, void *dst, const void *src, size_t bytes, void *stream);
+    cug_status (*fill)(cug_device *dev, void *dst, int byte, size_t bytes, void *stream);
+    cug_status (*sync)(cug_device *dev, void *stream); /* waits; reports what failed since the last call */
+
+    /* Ops; a NULL table: this backend does not have it. */
+    const cug_conv2d_ops *conv2d;
+    const cug_conv_block_ops *conv_block;
+    const cug_pool2d_ops *pool2d;
+    const cug_linear_ops *linear;
+    const cug_bias_ops *bias;
+    const cug_activation_ops *activation;
+    const cug_dropout_ops *dropout;
+    const cug_add_ops *add;
+    const cug_concat_ops *concat;
+    const cug_loss_ops *softmax_xent;
+    const cug_loss_ops *bce_logits;
+    const cug_loss_ops *mse;
+    const cug_normalize_ops *normalize;
+    const cug_optimizer_ops *optimizer;
+    const cug_metrics_ops *metrics;
+} cug_backend;
+
+extern const cug_backend cug_backend_ref; /* float64, plain loops, one thread */
+extern const cug_backend cug_backend_cpu; /* float32, all cores */
+
+/* "ref", "cpu", "cuda"; NULL when this build has no such backend. */
+const cug_backend *cug_backend_find(const char *name);
+/* The i-th backend of this build, NULL past the end. */
+const cug_backend *cug_backend_at(int i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

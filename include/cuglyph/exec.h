@@ -1,0 +1,44 @@
+/* exec.h - what an op is given besides its tensors: where to run and scratch memory. */
+#ifndef CUGLYPH_EXEC_H
+#define CUGLYPH_EXEC_H
+
+#include <cuglyph/status.h>
+#include <cuglyph/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cug_device cug_device; /* an opened backend; opaque, one struct a backend */
+
+typedef struct cug_exec {
+    cug_device *device;
+    void *stream;    /* opaque; NULL on the CPU backends */
+    void *workspace; /* backend memory, 256-byte aligned; at least what the op's workspace() asked for */
+    size_t workspace_bytes;
+} cug_exec;
+
+/* Which way an op runs; for workspace(). */
+typedef enum { CUG_FWD, CUG_BWD } cug_pass;
+
+/* Backward functions overwrite their outputs unless told to add to them: residual sums, tied weights. */
+enum { CUG_ACC_DX = 1, CUG_ACC_DW = 2 }; /* CUG_ACC_DW covers every parameter gradient of the op */
+
+/* The record of one step, in backend memory. Written by the host (or advanced by a kernel); ops read it there, so a
+ * captured CUDA graph never changes its arguments. */
+typedef struct cug_step {
+    uint64_t seed;
+    uint64_t step;      /* optimizer steps done before this one, from the start of the run */
+    uint32_t slot;      /* staging slot in use */
+    uint32_t valid;     /* samples of the batch that count */
+    float lr;           /* this step's learning rate */
+    float bias_corr1;   /* 1 - beta1^(step+1) */
+    float bias_corr2;   /* 1 - beta2^(step+1) */
+    uint32_t nonfinite; /* raised (1) when a gradient or the loss is NaN or Inf: the optimizer then does nothing */
+    double grad_norm;   /* global L2 norm of the gradients, by grad_norm */
+} cug_step;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
