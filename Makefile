@@ -15,6 +15,7 @@ ARCH_CPU := $(shell $(CC) -dumpmachine)
 WARN     := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
 CFLAGS   ?= -O2 -g
+AR       ?= ar
 CSTD     := -std=c11 -fopenmp -fvisibility=hidden -ffp-contract=off $(WARN)
 LDLIBS   := -ljansson -lpng -lmd -lcurl -lz -lm -lpthread
 LDFLAGS  += -fopenmp

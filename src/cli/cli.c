@@ -1,0 +1,41 @@
+/* cli.c - messages, terminals and numbers for the subcommands. */
+#include "cli/cli.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int cli_fail(cug_status s) {
+    const char *m = cug_error();
+    fprintf(stderr, "cuglyph: %s\n", *m ? m : cug_status_text(s));
+    return 1;
+}
+
+int cli_usage(const char *command, const char *fmt, ...) {
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "cuglyph %s: %s (see cuglyph %s --help)\n", command, text, command);
+    return 2;
+}
+
+static int fancy(int fd) {
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    return isatty(fd) && term && strcmp(term, "dumb") != 0 && !(no_color && *no_color);
+}
+
+int cli_fancy_stdout(void) { return fancy(STDOUT_FILENO); }
+int cli_fancy_stderr(void) { return fancy(STDERR_FILENO); }
+
+int cli_int(const char *text, long long lo, long long hi, long long *out) {
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (end == text || *end || errno || v < lo || v > hi) return -1;
+    *out = v;
+    return 0;
+}

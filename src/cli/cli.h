@@ -1,0 +1,26 @@
+/* cli.h - what the subcommands share. Each has one file, cmd_NAME(argc, argv) with argv[0] = NAME, returning the exit
+ * status: 0 success, 1 failure (one line on stderr), 2 wrong usage. */
+#ifndef CUG_CLI_H
+#define CUG_CLI_H
+
+#include <cuglyph/status.h>
+
+int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_gradcheck(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_data(int argc, char **argv);
+
+/* "cuglyph: MESSAGE" on stderr from cug_error(), or the status's own text; returns 1. */
+int cli_fail(cug_status s);
+/* "cuglyph NAME: MESSAGE (see cuglyph NAME --help)" on stderr; returns 2. */
+int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* True when stdout (stderr) is a terminal that takes colours and cursor moves (TERM set, not dumb, NO_COLOR unset). */
+int cli_fancy_stdout(void);
+int cli_fancy_stderr(void);
+
+/* A whole number in [lo, hi], nothing after it; 0 on success, -1 otherwise. */
+int cli_int(const char *text, long long lo, long long hi, long long *out);
+
+#endif
