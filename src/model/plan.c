@@ -16,7 +16,7 @@ static int add_buffer(cug_plan *p, size_t bytes, int start, int end, const char 
     b->bytes = bytes;
     b->start = start;
     b->end = end;
-    snprintf(b->name, sizeof b->name, "%.*s%s", CUG_NAME_MAX - 1, name, what);
+    snprintf(b->name, sizeof b->name, "%.*s%.14s", CUG_NAME_MAX - 1, name, what);
     return p->n_buffers++;
 }
 

@@ -8,7 +8,7 @@
 typedef struct plan_buffer {
     size_t bytes, offset;
     int start, end;
-    char name[CUG_NAME_MAX + 8];
+    char name[CUG_NAME_MAX + 16];
 } plan_buffer;
 
 typedef struct plan_op {

@@ -135,12 +135,12 @@ cug_tensor cug_plan_saved(const cug_plan *p, int op) {
 
 cug_status cug_plan_check_guards(const cug_plan *p, const cug_exec *ex) {
     if (!(p->flags & CUG_PLAN_NO_REUSE)) return cug_fail(CUG_EINVAL, "plan: guard bands need CUG_PLAN_NO_REUSE");
-    unsigned char band[CUG_PLAN_GUARD];
+    unsigned char band[2 * CUG_PLAN_GUARD]; /* the guard and what rounding up to 256 bytes left before it */
     for (int i = -1; i < p->n_buffers; i++) { /* the band after buffer i; -1: the one before them all */
-        size_t offset =
-            i + 1 < p->n_buffers ? p->buffers[i + 1].offset - CUG_PLAN_GUARD : p->arena_bytes - CUG_PLAN_GUARD;
-        CUG_TRY(p->be->download(ex->device, band, (char *)p->bound.arena + offset, sizeof band, ex->stream));
-        for (size_t k = 0; k < sizeof band; k++)
+        size_t from = i < 0 ? 0 : p->buffers[i].offset + p->buffers[i].bytes;
+        size_t to = i + 1 < p->n_buffers ? p->buffers[i + 1].offset : p->arena_bytes;
+        CUG_TRY(p->be->download(ex->device, band, (char *)p->bound.arena + from, to - from, ex->stream));
+        for (size_t k = 0; k < to - from; k++)
             if (band[k] != 0xFF)
                 return cug_fail(CUG_EMISMATCH, "memory after %s was overwritten (%zu bytes past its end)",
                                 i < 0 ? "the arena's start" : p->buffers[i].name, k);
