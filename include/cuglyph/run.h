@@ -29,6 +29,10 @@ const char *cug_run_path(const cug_run *r);
 /* RUN/file; returns out. */
 const char *cug_run_file(const cug_run *r, const char *file, char *out, size_t n);
 
+/* Writes RUN/environment.json: version, compiler, operating system, processor, memory, device, date. No host name, user
+ * name or path. */
+cug_status cug_run_environment(cug_run *r, const char *device_line);
+
 /* Appends one line to log.jsonl / log.csv (newline added). Complete lines only: one write() each. */
 cug_status cug_run_log(cug_run *r, const char *json_line);
 cug_status cug_run_csv(cug_run *r, const char *csv_line);

@@ -27,8 +27,9 @@ static cug_status check_fit(const job *j) {
         return cug_fail(CUG_EDATA_SHAPE, "model %s takes %dx%dx%d, but %s has images of %dx%dx%d", j->g->name, in->H,
                         in->W, in->C, j->d->name, im->H, im->W, im->C);
     if (out->C != j->d->classes && !(out->C == 1 && j->d->classes == 2))
-        return cug_fail(CUG_EDATA_SHAPE, "model %s has %d output%s, but %s has %d classes; choose classes with --classes",
-                        j->g->name, out->C, out->C == 1 ? "" : "s", j->d->name, j->d->classes);
+        return cug_fail(CUG_EDATA_SHAPE,
+                        "model %s has %d output%s, but %s has %d classes; choose classes with --classes", j->g->name,
+                        out->C, out->C == 1 ? "" : "s", j->d->name, j->d->classes);
     return CUG_OK;
 }
 
@@ -86,7 +87,8 @@ cug_status job_open_net(job *j, const cug_config *c, int training) {
                                  .l2 = (float)c->l2,
                                  .clip_value = (float)c->clip_value,
                                  .clip_norm = (float)c->clip_norm}};
-    if (training) add_sizes(&j->train, o.train_sizes);
+    if (training)
+        add_sizes(&j->train, o.train_sizes);
     else { /* any part may be asked for */
         cug_loader whole = j->train;
         whole.batch = (int)c->eval_batch;

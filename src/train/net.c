@@ -75,7 +75,7 @@ static cug_status allocate(cug_net *n) {
 }
 
 static cug_status bind_all(cug_net *n) {
-    cug_plan_buffers b = {n->params, n->grads, n->arena,       n->pixels,     n->labels,
+    cug_plan_buffers b = {n->params, n->grads, n->arena,     n->pixels,    n->labels,
                           n->ids,    n->step,  n->opt.scale, n->opt.shift, n->opt.smoothing};
     for (int i = 0; i < CUG_NET_MAX_SIZES; i++)
         if (n->train[i]) CUG_TRY(cug_plan_bind(n->train[i], &b, &n->ex));
@@ -114,7 +114,7 @@ void cug_net_free(cug_net *n) {
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }
-    void *owned[] = {n->params, n->grads, n->state[0], n->state[1], n->arena,   n->pixels,
+    void *owned[] = {n->params, n->grads, n->state[0], n->state[1], n->arena,    n->pixels,
                      n->labels, n->ids,   n->step,     n->metrics,  n->confusion};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) n->be->free(n->ex.device, owned[i]);
     free(n->runs);

@@ -8,9 +8,9 @@
 
 /* Where a run stands: everything, besides weights and optimizer state, that going on exactly needs. */
 typedef struct progress {
-    uint64_t step;  /* optimizer steps done */
-    int64_t epoch;  /* epochs done */
-    uint64_t batch; /* batches done of the current epoch */
+    uint64_t step;       /* optimizer steps done */
+    int64_t epoch;       /* epochs done */
+    uint64_t batch;      /* batches done of the current epoch */
     cug_metrics metrics; /* of the current epoch so far */
     int has_best;
     double best; /* monitored value */
@@ -25,7 +25,7 @@ typedef struct trainer {
     cug_run *run;
     cug_schedule schedule;
     progress at;
-    size_t batches; /* an epoch */
+    size_t batches;                      /* an epoch */
     void *params, *state[CUG_MAX_STATE]; /* host copies for checkpoints */
     char *config_text;
     double started; /* monotonic seconds */
