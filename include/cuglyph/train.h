@@ -39,7 +39,6 @@ typedef enum {
     CUG_EVENT_STEP,       /* a step is done (each step) */
     CUG_EVENT_VALIDATE,   /* a validation or test batch is done */
     CUG_EVENT_EPOCH,      /* an epoch is done and logged */
-    CUG_EVENT_CHECKPOINT, /* a checkpoint was written */
     CUG_EVENT_FINAL,      /* the test set has been evaluated */
     CUG_EVENT_NOTE,       /* a line for the user */
 } cug_event_kind;
