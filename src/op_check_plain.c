@@ -85,8 +85,7 @@ cug_status cug_check_dropout(cug_dtype real, const cug_tensor *out, const cug_te
 cug_status cug_check_add_fwd(cug_dtype real, const cug_tensor *y, const cug_tensor *const *x, const cug_add_shape *s) {
     CUG_TRY(check_present("add fwd", "shape", s));
     CUG_TRY(check_present("add fwd", "x", x));
-    if (s->inputs < 1 || s->inputs > CUG_MAX_INPUTS)
-        return cug_fail(CUG_EINVAL, "add fwd: inputs must lie in 1 to %d, got %d", CUG_MAX_INPUTS, s->inputs);
+    if (s->inputs < 1) return cug_fail(CUG_EINVAL, "add fwd: needs an input, got %d", s->inputs);
     CUG_TRY(check_count("add fwd", s->count));
     for (int j = 0; j < s->inputs; j++)
         CUG_TRY(
