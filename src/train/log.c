@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 #include <jansson.h>
 #include <math.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,18 @@ static json_t *final_json(const trainer *t, const cug_evaluation *e, const char 
                      "seconds", trainer_seconds(t), "classes", classes, "confusion", rows);
 }
 
+/* SHA-256 of the flat parameters as they lie in memory: two runs with the same digest have the same weights. */
+static cug_status weights_digest(trainer *t, char hex[SHA256_DIGEST_STRING_LENGTH]) {
+    CUG_TRY(cug_net_download(t->j.net, t->params, 0));
+    SHA256Data(t->params, t->j.g->flat_count * cug_dtype_size(t->j.be->real), hex);
+    return CUG_OK;
+}
+
 cug_status trainer_log_final(trainer *t, const cug_evaluation *test, const char *weights, int stopped_early) {
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+    CUG_TRY(weights_digest(t, digest));
     json_t *o = final_json(t, test, weights, stopped_early);
+    json_object_set_new(o, "weights_sha256", json_string(digest));
     char path[4200], *pretty = o ? json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : 0;
     if (!pretty) {
         json_decref(o);
