@@ -85,10 +85,9 @@ cug_status cug_config_read(cug_config *c, const char *path);
 /* The whole config as such text, grouped, with comments; free() it. */
 cug_status cug_config_print(const cug_config *c, char **text);
 
-/* The command line: takes --key VALUE, --key=VALUE and --flag from argv[*next] on, later ones winning, up to the first
- * argument that does not start with "--" (or is "--"), and leaves *next there. On failure *next is the option at fault;
- * CUG_ECONFIG_KEY means that it is not in the table: a command takes its own options there and calls again. */
-cug_status cug_config_args(cug_config *c, int argc, char **argv, int *next);
+/* The command line: takes the option at argv[0], "--key VALUE", "--key=VALUE" or "--flag"; *used is 1 or 2. The last one
+ * given wins. A separate VALUE does not begin with "--". CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE: *used is 0. */
+cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used);
 /* All options by group with their defaults, at most 100 columns. */
 void cug_config_help(FILE *f);
 

@@ -29,6 +29,10 @@ const char *cug_run_path(const cug_run *r);
 /* RUN/file; returns out. */
 const char *cug_run_file(const cug_run *r, const char *file, char *out, size_t n);
 
+/* Writes RUN/environment.json: version, compiler, operating system, processor, usable cores, memory, device, date. No
+ * host name, user name or path. */
+cug_status cug_run_environment(cug_run *r, const char *device_line);
+
 /* Appends one line to log.jsonl / log.csv (newline added). Complete lines only: one write() each, half a line left by a
  * crash is cut off first, and one that the disk has no room for is taken back (CUG_ENOSPC). */
 cug_status cug_run_log(cug_run *r, const char *json_line);
@@ -38,10 +42,6 @@ cug_status cug_run_log_sizes(cug_run *r, uint64_t *jsonl, uint64_t *csv);
 /* Cuts both logs back to those sizes: on resume, lines written after the checkpoint go. A log shorter than its size is
  * left and said so (CUG_EMISMATCH). */
 cug_status cug_run_log_truncate(cug_run *r, uint64_t jsonl, uint64_t csv);
-
-/* Writes RUN/environment.json: version, date, compiler, OS, CPU, usable cores, memory, device_line, CUDA built in or
- * not. No name of host or user, no path. */
-cug_status cug_run_environment(cug_run *r, const char *device_line);
 
 #ifdef __cplusplus
 }

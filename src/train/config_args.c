@@ -6,30 +6,29 @@
 
 #define ABOUT_COLUMN 27
 
-cug_status cug_config_args(cug_config *c, int argc, char **argv, int *next) {
-    while (*next < argc) {
-        const char *arg = argv[*next];
-        if (strncmp(arg, "--", 2) != 0 || !arg[2]) return CUG_OK;
-        char key[64];
-        const char *equals = strchr(arg, '='), *value = equals ? equals + 1 : NULL;
-        snprintf(key, sizeof key, "%.*s", equals ? (int)(equals - arg - 2) : 63, arg + 2);
-        int i = cug_config_find(key), used = 1;
-        if (i < 0) {
-            char shown[80];
-            snprintf(shown, sizeof shown, "--%s", key);
-            return cug_config_unknown(shown, key);
-        }
-        const cug_row *row = cug_config_row(i);
-        if (!value && row->kind == CUG_KIND_FLAG) value = "true";
-        if (!value && *next + 1 < argc && strncmp(argv[*next + 1], "--", 2) != 0) { /* else the value was forgotten */
-            value = argv[*next + 1];
-            used = 2;
-        }
-        if (!value) return cug_fail(CUG_ECONFIG_VALUE, "--%s: a value is missing: --%s %s", key, key, row->option.arg);
-        cug_status st = cug_config_set_row(c, row, value);
-        if (st != CUG_OK) return cug_fail_at(st, "--%s", key);
-        *next += used;
+cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used) {
+    *used = 0;
+    if (argc < 1) return cug_fail(CUG_EINVAL, "cug_config_arg: no argument");
+    const char *arg = argv[0], *equals = strchr(arg, '='), *value = equals ? equals + 1 : NULL;
+    const char *name = arg + strspn(arg, "-");
+    char key[64];
+    snprintf(key, sizeof key, "%.*s", equals && equals - name < 63 ? (int)(equals - name) : 63, name);
+    int i = name - arg == 2 ? cug_config_find(key) : -1, n = 1;
+    if (i < 0) {
+        char shown[80];
+        snprintf(shown, sizeof shown, "%.*s%s", name - arg > 2 ? 2 : (int)(name - arg), arg, key);
+        return cug_config_unknown(shown, key);
     }
+    const cug_row *row = cug_config_row(i);
+    if (!value && row->kind == CUG_KIND_FLAG) value = "true";
+    if (!value && argc > 1 && strncmp(argv[1], "--", 2) != 0) { /* else the value was forgotten */
+        value = argv[1];
+        n = 2;
+    }
+    if (!value) return cug_fail(CUG_ECONFIG_VALUE, "--%s: a value is missing: --%s %s", key, key, row->option.arg);
+    cug_status st = cug_config_set_row(c, row, value);
+    if (st != CUG_OK) return cug_fail_at(st, "--%s", key);
+    *used = n;
     return CUG_OK;
 }
 

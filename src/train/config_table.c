@@ -157,7 +157,7 @@ const char *cug_config_nearest(const char *key) {
 cug_status cug_config_unknown(const char *shown, const char *key) {
     const char *near = cug_config_nearest(key);
     if (near) {
-        const char *dashes = strncmp(shown, "--", 2) == 0 ? "--" : "";
+        const char *dashes = *shown == '-' ? "--" : "";
         return cug_fail(CUG_ECONFIG_KEY, "%.80s: no such option: did you mean '%s%s'?", shown, dashes, near);
     }
     return cug_fail(CUG_ECONFIG_KEY, "%.80s: no such option: see cuglyph train --help", shown);

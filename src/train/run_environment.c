@@ -17,6 +17,12 @@
 #define BUILT_WITH_CUDA 0
 #endif
 
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 /* "model name" on x86, "cpu model" and the like elsewhere; the architecture where there is none. */
 static void cpu_model(char *out, size_t n, const char *fallback) {
     static const char *const keys[] = {"model name", "cpu model", "Model"};
@@ -52,7 +58,7 @@ static json_t *describe(const char *device_line) {
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     json_int_t memory = (json_int_t)sysconf(_SC_PHYS_PAGES) * (json_int_t)sysconf(_SC_PAGESIZE);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:b}", "version", CUG_VERSION, "date", date, "compiler",
-                     __VERSION__, "os", os, "cpu", cpu, "cores", usable_cores(), "memory_bytes", memory, "device",
+                     COMPILER, "os", os, "cpu", cpu, "cores", usable_cores(), "memory_bytes", memory, "device",
                      device_line, "cuda", BUILT_WITH_CUDA);
 }
 

@@ -106,11 +106,8 @@ static cug_status cut(cug_run *r, log_kind k, uint64_t size) {
 }
 
 cug_status cug_run_log_truncate(cug_run *r, uint64_t jsonl, uint64_t csv) {
-    cug_status st = cut(r, JSONL, jsonl);
-    if (st != CUG_OK && st != CUG_EMISMATCH) return st;
-    if (st == CUG_OK) return cut(r, CSV, csv);
-    /* One short log is no reason to leave the other with lines from after the checkpoint; it keeps the message. */
-    uint64_t now;
-    if (size_of(r, CSV, &now) == CUG_OK && now > csv) return cut(r, CSV, csv) == CUG_OK ? st : CUG_EIO;
-    return st;
+    cug_status first = cut(r, JSONL, jsonl);
+    if (first != CUG_OK && first != CUG_EMISMATCH) return first;
+    cug_status second = cut(r, CSV, csv); /* a short log is no reason to keep too much of the other */
+    return second != CUG_OK ? second : first;
 }
