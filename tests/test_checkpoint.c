@@ -22,6 +22,7 @@ static const cug_segment *segment(const cug_graph *g, const char *name) {
     for (int i = 0; i < g->n_segments; i++)
         if (strcmp(g->segments[i].name, name) == 0) return &g->segments[i];
     cr_assert_fail("no segment %s", name);
+    return NULL;
 }
 
 /* What make_v1.py wrote as value k of a buffer's tensor. */
