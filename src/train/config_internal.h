@@ -4,7 +4,7 @@
 
 #include <cuglyph/config.h>
 
-#define CUG_CONFIG_MAX_TEXT 65536 /* bytes of one string value */
+#define CUG_CONFIG_MAX_TEXT (1 << 20) /* bytes of one string value: what a spec may have */
 #define CUG_CONFIG_MAX_OPTIONS 64
 
 typedef enum {

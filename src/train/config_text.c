@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FILE ((size_t)1 << 20)
+#define MAX_FILE ((size_t)4 << 20)
 #define COMMENT_COLUMN 32
 
 static int is_blank(char ch) { return ch == ' ' || ch == '\t'; }
@@ -91,7 +91,7 @@ cug_status cug_config_read(cug_config *c, const char *path) {
     if (ferror(f))
         st = cug_fail(CUG_EIO, "%s: reading failed: %s", path, strerror(errno));
     else if (n > MAX_FILE)
-        st = cug_fail(CUG_ECONFIG_SYNTAX, "%s: over 1 MiB: this is no config", path);
+        st = cug_fail(CUG_ECONFIG_SYNTAX, "%s: over 4 MiB: this is no config", path);
     else
         st = cug_config_parse(c, text, n, path);
 cleanup:
