@@ -40,15 +40,21 @@ void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, 
 
 CUG_INLINE float derivative(float y, cug_act_kind kind, float slope) {
     switch (kind) {
-    case CUG_ACT_RELU: return y > 0 ? 1.0f : 0.0f;
-    case CUG_ACT_LEAKY_RELU: return y > 0 ? 1.0f : slope;
-    case CUG_ACT_SIGMOID: return y * (1 - y);
-    case CUG_ACT_TANH: return 1 - y * y;
-    default: return 1;
+    case CUG_ACT_RELU:
+        return y > 0 ? 1.0f : 0.0f;
+    case CUG_ACT_LEAKY_RELU:
+        return y > 0 ? 1.0f : slope;
+    case CUG_ACT_SIGMOID:
+        return y * (1 - y);
+    case CUG_ACT_TANH:
+        return 1 - y * y;
+    default:
+        return 1;
     }
 }
 
-CUG_INLINE void backward(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add, size_t n) {
+CUG_INLINE void backward(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add,
+                         size_t n) {
     if (add)
         for (size_t i = 0; i < n; i++) dx[i] += dy[i] * derivative(y[i], kind, slope);
     else
@@ -57,11 +63,21 @@ CUG_INLINE void backward(float *dx, const float *dy, const float *y, cug_act_kin
 
 void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add, size_t n) {
     switch (kind) { /* one loop a kind */
-    case CUG_ACT_RELU: backward(dx, dy, y, CUG_ACT_RELU, slope, add, n); break;
-    case CUG_ACT_LEAKY_RELU: backward(dx, dy, y, CUG_ACT_LEAKY_RELU, slope, add, n); break;
-    case CUG_ACT_SIGMOID: backward(dx, dy, y, CUG_ACT_SIGMOID, slope, add, n); break;
-    case CUG_ACT_TANH: backward(dx, dy, y, CUG_ACT_TANH, slope, add, n); break;
-    case CUG_ACT_NONE: backward(dx, dy, y, CUG_ACT_NONE, slope, add, n); break;
+    case CUG_ACT_RELU:
+        backward(dx, dy, y, CUG_ACT_RELU, slope, add, n);
+        break;
+    case CUG_ACT_LEAKY_RELU:
+        backward(dx, dy, y, CUG_ACT_LEAKY_RELU, slope, add, n);
+        break;
+    case CUG_ACT_SIGMOID:
+        backward(dx, dy, y, CUG_ACT_SIGMOID, slope, add, n);
+        break;
+    case CUG_ACT_TANH:
+        backward(dx, dy, y, CUG_ACT_TANH, slope, add, n);
+        break;
+    case CUG_ACT_NONE:
+        backward(dx, dy, y, CUG_ACT_NONE, slope, add, n);
+        break;
     }
 }
 
@@ -88,20 +104,26 @@ void CUG_SYM(pool_max)(float *restrict y, uint8_t *restrict arg, const float *re
     }
 }
 
-void CUG_SYM(pool_max_bwd)(float *restrict dx, const float *restrict dy, const uint8_t *restrict arg, int which, size_t n) {
+void CUG_SYM(pool_max_bwd)(float *restrict dx, const float *restrict dy, const uint8_t *restrict arg, int which,
+                           size_t n) {
     for (size_t i = 0; i < n; i++) dx[i] += arg[i] == which ? dy[i] : 0;
 }
 
-void CUG_SYM(expand)(float *e, ptrdiff_t e_step, ptrdiff_t e_pixel, const float *g, const uint8_t *arg, int which, int Q,
-                     int K) {
+void CUG_SYM(expand)(float *restrict e, ptrdiff_t e_pixel, const float *restrict g, const uint8_t *restrict arg,
+                     int which, int Q, int K, int cols) {
     for (int q = 0; q < Q; q++) {
-        float *restrict to = e + q * e_pixel;
-        const float *restrict from = g + (size_t)q * K;
-        const uint8_t *restrict a = arg ? arg + (size_t)q * K : NULL;
-        if (a)
-            for (int k = 0; k < K; k++) to[k] = a[k] == which ? from[k] : 0;
+        float *to = e + q * e_pixel;
+        const float *from = g + (size_t)q * (size_t)K;
+        const uint8_t *a = arg ? arg + (size_t)q * (size_t)K : NULL;
+        if (a && cols == CUG_PANEL) /* a constant count: no loop is left */
+            for (int k = 0; k < CUG_PANEL; k++) to[k] = a[k] == which ? from[k] : 0;
         else
-            for (int k = 0; k < K; k++) to[k] = from[k];
-        for (ptrdiff_t k = K; k < e_step; k++) to[k] = 0;
+            for (int k = 0; k < cols; k++) to[k] = !a || a[k] == which ? from[k] : 0;
+        for (int k = cols; k < CUG_PANEL; k++) to[k] = 0;
     }
+}
+
+void CUG_SYM(sum_rows)(float *restrict y, const float *restrict x, size_t rows, size_t cols) {
+    for (size_t m = 0; m < rows; m++)
+        for (size_t c = 0; c < cols; c++) y[c] += x[m * cols + c];
 }

@@ -15,19 +15,19 @@ typedef float vf1 __attribute__((may_alias));
         for (const cug_term_list *li = lists; li < lists + n_lists; li++) {                                            \
             if (!li->count) continue;                                                                                  \
             vec acc[R][N];                                                                                             \
-            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)                                                        \
-                _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) acc[r][i] = (vec){0};                             \
+            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++) _Pragma("GCC unroll 12") for (int i = 0; i < N; i++)   \
+                acc[r][i] = (vec){0};                                                                                  \
             const cug_term *t = terms + li->begin, *end = t + li->count;                                               \
             for (; t < end; t++) {                                                                                     \
                 const float *s = src + t->off;                                                                         \
                 vec g = t->g - (vec){0};                                                                               \
                 _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)                                                    \
-                    _Pragma("GCC unroll 12") for (int i = 0; i < N; i++)                                               \
-                        acc[r][i] += g * *(const vec *)(s + r * src_row + i * W);                                      \
+                    _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) acc[r][i] +=                                  \
+                    g * *(const vec *)(s + r * src_row + i * W);                                                       \
             }                                                                                                          \
             float *d = dst + li->dst;                                                                                  \
-            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)                                                        \
-                _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) *(vec *)(d + r * dst_row + i * W) += acc[r][i];   \
+            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++) _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) * \
+                (vec *)(d + r * dst_row + i * W) += acc[r][i];                                                         \
         }                                                                                                              \
     }
 
@@ -58,13 +58,17 @@ static span_fn *pick(int rows, int left, int *take) {
         int vectors;
         span_fn *one, *three;
     } kinds[] = {
-        {12, row12, NULL}, {8, row8, NULL},
+        {12, row12, NULL},
+        {8, row8, NULL},
 #if CUG_REGISTERS == 32
         {6, row6, three6},
 #else
         {6, row6, NULL},
 #endif
-        {4, row4, three4}, {3, row3, three3}, {2, row2, three2}, {1, row1, three1},
+        {4, row4, three4},
+        {3, row3, three3},
+        {2, row2, three2},
+        {1, row1, three1},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         span_fn *f = rows == 3 ? kinds[i].three : kinds[i].one;

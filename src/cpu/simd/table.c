@@ -27,4 +27,7 @@ const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
     .pool_max = CUG_SYM(pool_max),
     .pool_max_bwd = CUG_SYM(pool_max_bwd),
     .expand = CUG_SYM(expand),
+    .lists_by_channel = CUG_SYM(lists_by_channel),
+    .lists_by_pixel = CUG_SYM(lists_by_pixel),
+    .sum_rows = CUG_SYM(sum_rows),
 };

@@ -1,5 +1,5 @@
-/* tile.c - the dense register block behind every convolution and matrix product: up to 12 pixels by two vectors of output
- * channels stay in registers while filters stream past and inputs are broadcast. */
+/* tile.c - the dense register block behind every convolution and matrix product: up to 12 pixels by two vectors of
+ * output channels stay in registers while filters stream past and inputs are broadcast. */
 #include "cpu/simd/vec.h"
 
 /* a_step is passed apart so that its commonest value, 1, can be a constant. */

@@ -23,7 +23,8 @@ CUG_INLINE void adam(float *restrict w, float *restrict m, float *restrict v, co
     }
 }
 
-CUG_INLINE void momentum(float *restrict w, float *restrict m, const float *restrict g, cug_update u, size_t n, int nesterov) {
+CUG_INLINE void momentum(float *restrict w, float *restrict m, const float *restrict g, cug_update u, size_t n,
+                         int nesterov) {
     for (size_t i = 0; i < n; i++) {
         float d = shaped(g[i], w[i], &u), mi = u.momentum * m[i] + d;
         m[i] = mi;
@@ -31,8 +32,8 @@ CUG_INLINE void momentum(float *restrict w, float *restrict m, const float *rest
     }
 }
 
-void CUG_SYM(update)(float *restrict w, float *restrict m, float *restrict v, const float *restrict g, const cug_update *u,
-                     size_t n) {
+void CUG_SYM(update)(float *restrict w, float *restrict m, float *restrict v, const float *restrict g,
+                     const cug_update *u, size_t n) {
     int plain = u->scale == 1 && isinf(u->clip_value) && u->l1 == 0 && u->l2 == 0;
     switch (u->kind) {
     case CUG_OPT_SGD: {
@@ -40,8 +41,12 @@ void CUG_SYM(update)(float *restrict w, float *restrict m, float *restrict v, co
         for (size_t i = 0; i < n; i++) w[i] -= c.lr * shaped(g[i], w[i], &c);
         break;
     }
-    case CUG_OPT_MOMENTUM: momentum(w, m, g, *u, n, 0); break;
-    case CUG_OPT_NESTEROV: momentum(w, m, g, *u, n, 1); break;
+    case CUG_OPT_MOMENTUM:
+        momentum(w, m, g, *u, n, 0);
+        break;
+    case CUG_OPT_NESTEROV:
+        momentum(w, m, g, *u, n, 1);
+        break;
     case CUG_OPT_ADAM:
     case CUG_OPT_ADAMW:
         if (plain)
