@@ -1,12 +1,11 @@
 /* eval.c - cuglyph eval. */
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "train/report.h"
 
 typedef struct arguments {
     cug_eval_request req;
@@ -29,18 +28,6 @@ static void help(void) {
            "  --help           this text\n");
 }
 
-static int value_of(int argc, char **argv, int *i, const char *name, const char **out) {
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] && argv[*i][n] != '=')) return 0;
-    if (argv[*i][n] == '=')
-        *out = argv[*i] + n + 1;
-    else if (*i + 1 < argc)
-        *out = argv[++*i];
-    else
-        return -1;
-    return 1;
-}
-
 static int parse(int argc, char **argv, arguments *a) {
     const struct {
         const char *name;
@@ -57,12 +44,12 @@ static int parse(int argc, char **argv, arguments *a) {
     for (int i = 1; i < argc; i++) {
         int k = 0;
         for (size_t t = 0; t < sizeof texts / sizeof *texts && !k; t++)
-            if ((k = value_of(argc, argv, &i, texts[t].name, texts[t].out)) < 0)
+            if ((k = cli_value(argc, argv, &i, texts[t].name, texts[t].out)) < 0)
                 return cli_usage("eval", "%s needs a value", texts[t].name);
         for (size_t t = 0; t < sizeof numbers / sizeof *numbers && !k; t++) {
             const char *v = 0;
             long long x = 0;
-            k = value_of(argc, argv, &i, numbers[t].name, &v);
+            k = cli_value(argc, argv, &i, numbers[t].name, &v);
             if (k < 0 || (k && cli_int(v, 1, 65536, &x) != 0))
                 return cli_usage("eval", "%s needs a whole number from 1 to 65536", numbers[t].name);
             if (k) *numbers[t].out = x;
@@ -118,27 +105,13 @@ static void print_tables(const cug_evaluation *e, const cug_eval_info *info, con
     printf("  %*s %9.4f %9.4f %9.4f\n", w, "macro", e->macro_precision, e->macro_recall, e->macro_f1);
 }
 
-static json_t *real_or_null(double v) { return isfinite(v) ? json_real(v) : json_null(); }
-
 static int print_json(const cug_evaluation *e, const cug_eval_info *info, const char *part) {
-    json_t *rows = json_array(), *classes = json_array();
-    for (int r = 0; r < e->classes; r++) {
-        json_t *row = json_array();
-        for (int c = 0; c < e->classes; c++)
-            json_array_append_new(row, json_integer((json_int_t)e->confusion[r * e->classes + c]));
-        json_array_append_new(rows, row);
-        const cug_class_score *s = &e->per_class[r];
-        json_array_append_new(classes, json_pack("{s:s s:I s:f s:f s:f}", "name", info->class_names[r], "support",
-                                                 (json_int_t)s->support, "precision", s->precision, "recall", s->recall,
-                                                 "f1", s->f1));
-    }
-    json_t *o =
-        json_pack("{s:s s:s s:s s:s s:s s:I s:I s:o s:f s:[ff] s:f s:f s:f s:o s:o}", "model", info->model, "weights",
-                  info->weights, "data", info->data, "part", part, "device", info->device, "images",
-                  (json_int_t)e->count, "correct", (json_int_t)e->correct, "loss", real_or_null(e->loss), "accuracy",
-                  e->accuracy, "accuracy_95", e->low, e->high, "macro_precision", e->macro_precision, "macro_recall",
-                  e->macro_recall, "macro_f1", e->macro_f1, "classes", classes, "confusion", rows);
-    char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : 0;
+    json_t *o = json_pack("{s:s s:s s:s s:s s:s s:I s:I s:o s:f s:[ff]}", "model", info->model, "weights",
+                          info->weights, "data", info->data, "part", part, "device", info->device, "images",
+                          (json_int_t)e->count, "correct", (json_int_t)e->correct, "loss", report_real(e->loss),
+                          "accuracy", e->accuracy, "accuracy_95", e->low, e->high);
+    int ok = o && report_scores(o, e, (const char(*)[32])info->class_names) == 0;
+    char *text = ok ? json_dumps(o, JSON_INDENT(2) | REPORT_DIGITS) : 0;
     json_decref(o);
     if (!text) return cli_fail(cug_fail(CUG_ENOMEM, "out of memory for the result"));
     puts(text);

@@ -33,23 +33,10 @@ static void help(void) {
         o.batch, o.entries, o.directions, (unsigned long long)o.seed);
 }
 
-/* Finds "--name VALUE" / "--name=VALUE"; 1 taken, 0 other option, -1 value missing. */
-static int value_of(int argc, char **argv, int *i, const char *name, const char **out) {
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] && argv[*i][n] != '=')) return 0;
-    if (argv[*i][n] == '=')
-        *out = argv[*i] + n + 1;
-    else if (*i + 1 < argc)
-        *out = argv[++*i];
-    else
-        return -1;
-    return 1;
-}
-
 static int number(int argc, char **argv, int *i, const char *name, long long lo, long long hi, long long *out,
                   int *rc) {
     const char *v = 0;
-    int k = value_of(argc, argv, i, name, &v);
+    int k = cli_value(argc, argv, i, name, &v);
     if (k < 0 || (k && cli_int(v, lo, hi, out) != 0)) {
         *rc = cli_usage("gradcheck", "%s needs a whole number from %lld to %lld", name, lo, hi);
         return 1;
@@ -61,7 +48,7 @@ static int parse(int argc, char **argv, arguments *a) {
     long long v;
     int rc = 0;
     for (int i = 1; i < argc && !rc; i++) {
-        int k = value_of(argc, argv, &i, "--backend", &a->backend);
+        int k = cli_value(argc, argv, &i, "--backend", &a->backend);
         if (k < 0) return cli_usage("gradcheck", "--backend needs a name");
         if (k) continue;
         if (number(argc, argv, &i, "--batch", 1, 4096, &v, &rc))

@@ -43,26 +43,12 @@ typedef struct arguments {
     int quiet;
 } arguments;
 
-/* Takes "--name VALUE" or "--name=VALUE" at argv[*i]; 1 when it was that option, -1 when its value is missing. */
-static int take(int argc, char **argv, int *i, const char *name, const char **out) {
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0) return 0;
-    if (argv[*i][n] == '=') {
-        *out = argv[*i] + n + 1;
-        return 1;
-    }
-    if (argv[*i][n]) return 0;
-    if (*i + 1 >= argc) return -1;
-    *out = argv[++*i];
-    return 1;
-}
-
 /* First pass: the options of this command; the rest goes to rest[] for the config, in order. 0, or an exit status. */
 static int split(int argc, char **argv, arguments *a, char **rest, int *n_rest) {
     for (int i = 1; i < argc; i++) {
-        int k = take(argc, argv, &i, "--run", &a->run);
-        if (!k) k = take(argc, argv, &i, "--resume", &a->resume);
-        if (!k) k = take(argc, argv, &i, "--config", &a->config);
+        int k = cli_value(argc, argv, &i, "--run", &a->run);
+        if (!k) k = cli_value(argc, argv, &i, "--resume", &a->resume);
+        if (!k) k = cli_value(argc, argv, &i, "--config", &a->config);
         if (k < 0) return cli_usage("train", "%s needs a value", argv[i]);
         if (k) continue;
         if (strcmp(argv[i], "--quiet") == 0)
