@@ -291,6 +291,9 @@ Test(spec, every_refusal_has_its_code_and_line) {
         {"input 9\nlinear 10\nsoftmax\nloss mse", CUG_ESPEC_LOSS, 3, "part of the loss"},
         {"input 9\nlinear 4 \xE2\x82\xAC", CUG_ESPEC_SYNTAX, 2, "byte 0xe2"},
         {"input 9\nlinear 4\x01", CUG_ESPEC_SYNTAX, 2, "byte 0x01"},
+        {"input 10x10x1; conv 8 99x99", CUG_ESPEC_SHAPE, 2, "conv1"},
+        {"input 10; residual { linear 10; linear x }", CUG_ESPEC_SYNTAX, 3, "linear"},
+        {"input 10; linear 10; relu slope=1\n", CUG_ESPEC_UNKNOWN, 1, "slope"},
         {"input 9; linear 4\nrelu a a a a a a a a a a a a a a a a a", CUG_ESPEC_LIMIT, 2, "more than 16"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
