@@ -4,23 +4,33 @@
 size_t cug_dtype_size(cug_dtype t) {
     switch (t) {
     case CUG_F32:
-    case CUG_I32: return 4;
+    case CUG_I32:
+        return 4;
     case CUG_F64:
-    case CUG_I64: return 8;
-    case CUG_BF16: return 2;
-    case CUG_U8: return 1;
+    case CUG_I64:
+        return 8;
+    case CUG_BF16:
+        return 2;
+    case CUG_U8:
+        return 1;
     }
     return 0;
 }
 
 const char *cug_dtype_name(cug_dtype t) {
     switch (t) {
-    case CUG_F32: return "F32";
-    case CUG_F64: return "F64";
-    case CUG_BF16: return "BF16";
-    case CUG_U8: return "U8";
-    case CUG_I32: return "I32";
-    case CUG_I64: return "I64";
+    case CUG_F32:
+        return "F32";
+    case CUG_F64:
+        return "F64";
+    case CUG_BF16:
+        return "BF16";
+    case CUG_U8:
+        return "U8";
+    case CUG_I32:
+        return "I32";
+    case CUG_I64:
+        return "I64";
     }
     return "?";
 }

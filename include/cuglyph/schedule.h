@@ -12,7 +12,8 @@ extern "C" {
 typedef enum {
     CUG_SCHED_CONSTANT,
     CUG_SCHED_STEP,            /* lr * gamma^floor(epoch / step_epochs) */
-    CUG_SCHED_COSINE,          /* from lr to min_lr on half a cosine over the steps after warm-up */
+    CUG_SCHED_COSINE,          /* min_lr + (lr - min_lr)/2 (1 + cos(pi i/n)), i of the n steps after warm-up; min_lr
+                                * itself would come at step n, so no step is spent on it */
     CUG_SCHED_ONECYCLE,        /* cosine arcs: lr/div up to lr over pct of the steps, down to lr/(div*final_div) */
     CUG_SCHED_ONECYCLE_LINEAR, /* the same with straight lines. Smith and Topin, 2018; PyTorch's OneCycleLR */
 } cug_schedule_kind;
@@ -28,7 +29,7 @@ typedef struct cug_schedule {
     uint64_t total_steps, steps_per_epoch;
 } cug_schedule;
 
-/* Fills the defaults for a kind. */
+/* Sets every field: the defaults of a kind, zero for lr and the step counts, which the caller fills in. */
 void cug_schedule_defaults(cug_schedule *s, cug_schedule_kind kind);
 /* CUG_EINVAL with the reason for values that make no sense. */
 cug_status cug_schedule_check(const cug_schedule *s);
