@@ -79,7 +79,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 define SIMD_RULE
 $(BUILD)/obj/src/cpu/simd/%.$(1).o: src/cpu/simd/%.c $(BUILD)/.flags
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
-	$(Q)$$(CC) $$(CPPFLAGS) -DCUG_ISA=$(1) -DCUG_ISA_$(1)=1 $$(CSTD) $$(CFLAGS) -O3 $(SIMD_FLAGS_$(1)) -ffp-contract=fast -MMD -MP -c $$< -o $$@
+	$(Q)$$(CC) $$(CPPFLAGS) -DCUG_ISA=$(1) -DCUG_ISA_$(1)=1 $$(CSTD) $$(CFLAGS) -O3 $(SIMD_FLAGS_$(1)) -ffp-contract=fast -fno-math-errno -fno-trapping-math -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(SIMD_ISA),$(eval $(call SIMD_RULE,$(i))))
 

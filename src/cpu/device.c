@@ -1,0 +1,149 @@
+/* device.c - the cpu backend: opening it, choosing the instruction set, memory, and the table of its ops. */
+#include "cpu/cpu.h"
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS_MAX 1024
+
+/* Instruction sets, best first; `here` asks the processor. */
+#if defined __x86_64__
+static int has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+static int has_base(void) { return 1; }
+
+static const struct {
+    const char *word;
+    const cug_simd *simd;
+    int (*here)(void);
+} isas[] = {
+#if defined __x86_64__
+    {"avx512", &cug_simd_avx512, has_avx512},
+    {"avx2", &cug_simd_avx2, has_avx2},
+#endif
+    {"base", &cug_simd_base, has_base},
+};
+
+static cug_status choose_isa(const cug_simd **out) {
+    const char *want = getenv("CUGLYPH_CPU_ISA");
+    if (want && !*want) want = NULL;
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        if (want && strcmp(want, isas[i].word)) continue;
+        if (isas[i].here()) {
+            *out = isas[i].simd;
+            return CUG_OK;
+        }
+        if (want)
+            return cug_fail(CUG_ENOTSUP, "cpu: CUGLYPH_CPU_ISA=%s, but this processor has no %s; unset it", want, want);
+    }
+    return cug_fail(CUG_EINVAL, "cpu: CUGLYPH_CPU_ISA=%.40s is not one of avx512, avx2, base known to this build",
+                    want);
+}
+
+static cug_status cpu_open(cug_device **out, const cug_device_options *opt) {
+    if (!out) return cug_fail(CUG_EINVAL, "cpu: no place for the device");
+    *out = NULL;
+    int threads = opt ? opt->threads : 0;
+    if (threads < 0 || threads > THREADS_MAX)
+        return cug_fail(CUG_EINVAL, "cpu: threads must be 0 (one a core) to %d, got %d", THREADS_MAX, threads);
+    if (!threads) threads = omp_get_max_threads(); /* what OMP_NUM_THREADS or the cores allow */
+    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    const cug_simd *simd = NULL;
+    CUG_TRY(choose_isa(&simd));
+    cug_device *dev = malloc(sizeof *dev);
+    if (!dev) return cug_fail(CUG_ENOMEM, "cpu: no memory for the device");
+    dev->threads = threads;
+    dev->simd = simd;
+    snprintf(dev->text, sizeof dev->text, "cpu, %d thread%s, %s", threads, threads == 1 ? "" : "s", simd->name);
+    *out = dev;
+    return CUG_OK;
+}
+
+static void cpu_close(cug_device *dev) { free(dev); }
+static const char *cpu_describe(const cug_device *dev) { return dev->text; }
+
+static cug_status cpu_alloc(cug_device *dev, void **out, size_t bytes) {
+    (void)dev;
+    if (!out) return cug_fail(CUG_EINVAL, "cpu: no place for the pointer");
+    *out = NULL;
+    size_t rounded = cpu_round_up(bytes ? bytes : 1, 256);
+    if (rounded < bytes) return cug_fail(CUG_ENOMEM, "cpu: %zu bytes are more than there can be", bytes);
+    *out = aligned_alloc(256, rounded);
+    return *out ? CUG_OK : cug_fail(CUG_ENOMEM, "cpu: no memory for %zu bytes", bytes);
+}
+
+static void cpu_free(cug_device *dev, void *ptr) {
+    (void)dev;
+    free(ptr);
+}
+
+static cug_status cpu_move(cug_device *dev, void *dst, const void *src, size_t bytes, void *stream) {
+    (void)dev, (void)stream;
+    if (bytes && (!dst || !src)) return cug_fail(CUG_EINVAL, "cpu: copy of %zu bytes from or to NULL", bytes);
+    if (bytes) memmove(dst, src, bytes);
+    return CUG_OK;
+}
+
+static cug_status cpu_fill(cug_device *dev, void *dst, int byte, size_t bytes, void *stream) {
+    (void)dev, (void)stream;
+    if (bytes && !dst) return cug_fail(CUG_EINVAL, "cpu: fill of %zu bytes at NULL", bytes);
+    if (bytes) memset(dst, byte, bytes);
+    return CUG_OK;
+}
+
+static cug_status cpu_sync(cug_device *dev, void *stream) {
+    (void)dev, (void)stream;
+    return CUG_OK;
+}
+
+int cug_cpu_parts(const cug_device *dev, size_t items, size_t grain) {
+    size_t worth = items / (grain ? grain : 1);
+    return worth < 2 ? 1 : worth < (size_t)dev->threads ? (int)worth : dev->threads;
+}
+
+void cug_cpu_run(const cug_device *dev, size_t items, size_t grain, cug_cpu_fn *fn, void *ctx) {
+    int parts = cug_cpu_parts(dev, items, grain);
+    if (parts == 1) {
+        if (items) fn(ctx, 0, items, 0);
+        return;
+    }
+    /* OpenMP may grant fewer threads; the parts, and with them the sums' order, stay the same. */
+#pragma omp parallel num_threads(parts)
+    for (int i = omp_get_thread_num(); i < parts; i += omp_get_num_threads())
+        fn(ctx, items * (size_t)i / (size_t)parts, items * ((size_t)i + 1) / (size_t)parts, i);
+}
+
+const cug_backend cug_backend_cpu = {
+    .name = "cpu",
+    .real = CPU_REAL,
+    .open = cpu_open,
+    .close = cpu_close,
+    .describe = cpu_describe,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .upload = cpu_move,
+    .download = cpu_move,
+    .copy = cpu_move,
+    .fill = cpu_fill,
+    .sync = cpu_sync,
+    .conv2d = &cug_cpu_conv2d,
+    .conv_block = &cug_cpu_conv_block,
+    .pool2d = &cug_cpu_pool2d,
+    .linear = &cug_cpu_linear,
+    .bias = &cug_cpu_bias,
+    .activation = &cug_cpu_activation,
+    .dropout = &cug_cpu_dropout,
+    .add = &cug_cpu_add,
+    .concat = &cug_cpu_concat,
+    .softmax_xent = &cug_cpu_softmax_xent,
+    .bce_logits = &cug_cpu_bce_logits,
+    .mse = &cug_cpu_mse,
+    .normalize = &cug_cpu_normalize,
+    .optimizer = &cug_cpu_optimizer,
+    .metrics = &cug_cpu_metrics,
+};

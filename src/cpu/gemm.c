@@ -1,0 +1,147 @@
+/* gemm.c - packing into panels and the loop over tiles. */
+#include "cpu/gemm.h"
+#include <string.h>
+
+#define PACK_ROWS 16     /* of a transposing pack: one cache line of the source a column */
+#define LEN_CHUNK 256    /* terms summed before they go to memory: half a panel of L1, and short float sums */
+#define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
+
+typedef struct pack_job {
+    float *packed;
+    const float *b;
+    size_t bl, bn, len, cols, width;
+} pack_job;
+
+static void pack_part(void *ctx, size_t lo, size_t hi, int part) {
+    (void)part;
+    pack_job *j = ctx;
+    size_t W = j->width;
+    for (size_t panel = lo; panel < hi; panel++) {
+        float *to = j->packed + panel * W * j->len;
+        const float *from = j->b + panel * W * j->bn;
+        size_t cols = j->cols - panel * W < W ? j->cols - panel * W : W;
+        if (j->bn == 1) {
+            for (size_t l = 0; l < j->len; l++) {
+                memcpy(to + l * W, from + l * j->bl, cols * sizeof *to);
+                memset(to + l * W + cols, 0, (W - cols) * sizeof *to);
+            }
+            continue;
+        }
+        for (size_t l0 = 0; l0 < j->len; l0 += PACK_ROWS) {
+            size_t l1 = l0 + PACK_ROWS < j->len ? l0 + PACK_ROWS : j->len;
+            for (size_t c = 0; c < W; c++)
+                for (size_t l = l0; l < l1; l++) to[l * W + c] = c < cols ? from[l + c * j->bn] : 0;
+        }
+    }
+}
+
+void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t bl, size_t bn, size_t len, size_t cols) {
+    pack_job j = {packed, b, bl, bn, len, cols, cpu_panel(dev)};
+    cug_cpu_run(dev, cpu_panels(dev, cols), CUG_CPU_GRAIN / (j.width * len) + 1, pack_part, &j);
+}
+
+void cug_cpu_tile(const cug_device *dev, cug_tile *t, const float *a, float *c, uint8_t *arg, size_t cols,
+                  int windows) {
+    size_t V = (size_t)dev->simd->lanes, W = 2 * V, step = (size_t)t->c_step;
+    t->vectors = cols <= V ? 1 : 2;
+    if (cols == V || cols == W) {
+        if (windows)
+            dev->simd->tile_pool(t, a, c, arg);
+        else
+            dev->simd->tile(t, a, c);
+        return;
+    }
+    float part[CUG_TILE_PX * CUG_PANEL_MAX]; /* the panel's end: whole vectors go here, what counts goes on */
+    uint8_t part_arg[CUG_TILE_PX * CUG_PANEL_MAX];
+    size_t rows = windows ? (size_t)windows : (size_t)t->px;
+    for (size_t i = 0; i < rows && t->add; i++) memcpy(part + i * W, c + i * step, cols * sizeof *c);
+    t->c_step = (ptrdiff_t)W;
+    if (windows)
+        dev->simd->tile_pool(t, a, part, part_arg);
+    else
+        dev->simd->tile(t, a, part);
+    t->c_step = (ptrdiff_t)step;
+    for (size_t i = 0; i < rows; i++) {
+        memcpy(c + i * step, part + i * W, cols * sizeof *c);
+        if (windows && arg) memcpy(arg + i * step, part_arg + i * W, cols);
+    }
+}
+
+typedef struct gemm_job {
+    const cug_device *dev;
+    const cug_cpu_gemm *g;
+    size_t blocks; /* of rows */
+} gemm_job;
+
+/* Row blocks [b0, b1) of one panel. */
+static void panel_rows(const gemm_job *j, size_t panel, size_t b0, size_t b1) {
+    const cug_cpu_gemm *g = j->g;
+    size_t W = cpu_panel(j->dev), n0 = panel * W, cols = g->N - n0 < W ? g->N - n0 : W;
+    float bias[CUG_PANEL_MAX] = {0};
+    if (g->bias) memcpy(bias, g->bias + n0, cols * sizeof *bias);
+    cug_tile t = {.a_step = (ptrdiff_t)g->al, .rows = 1, .c_step = (ptrdiff_t)g->N};
+    for (int i = 0; i < CUG_TILE_PX; i++) t.a_off[i] = i * (ptrdiff_t)g->am;
+    for (size_t l = 0; l < g->L; l += LEN_CHUNK) {
+        t.b = g->packed + (panel * g->L + l) * W;
+        t.len = (int)(g->L - l < LEN_CHUNK ? g->L - l : LEN_CHUNK);
+        t.add = l > 0 || g->add;
+        t.bias = !t.add && g->bias ? bias : NULL;
+        for (size_t b = b0; b < b1; b++) {
+            size_t m0 = g->M * b / j->blocks, m1 = g->M * (b + 1) / j->blocks;
+            t.px = (int)(m1 - m0);
+            cug_cpu_tile(j->dev, &t, g->a + m0 * g->am + l * g->al, g->c + m0 * g->N + n0, NULL, cols, 0);
+        }
+    }
+}
+
+/* Items are (panel, block of rows). */
+static void gemm_part(void *ctx, size_t lo, size_t hi, int part) {
+    (void)part;
+    gemm_job *j = ctx;
+    while (lo < hi) {
+        size_t panel = lo / j->blocks, b0 = lo % j->blocks, b1 = hi - panel * j->blocks;
+        if (b1 > j->blocks) b1 = j->blocks;
+        panel_rows(j, panel, b0, b1);
+        lo += b1 - b0;
+    }
+}
+
+void cug_cpu_gemm_run(const cug_device *dev, const cug_cpu_gemm *g) {
+    cug_cpu_pack(dev, g->packed, g->b, g->bl, g->bn, g->L, g->N);
+    size_t px = (size_t)dev->simd->tile_px;
+    gemm_job j = {dev, g, (g->M + px - 1) / px};
+    size_t item = px * cpu_panel(dev) * g->L;
+    cug_cpu_run(dev, cpu_panels(dev, g->N) * j.blocks, MACS_GRAIN / item + 1, gemm_part, &j);
+}
+
+typedef struct sums_job {
+    const cug_device *dev;
+    float *y;
+    const float *x;
+    size_t rows, cols;
+    int add;
+} sums_job;
+
+#define GROUP 64       /* columns of an item */
+#define ROWS_A_SUM 128 /* float sums no longer than this go into a double */
+
+static void sums_part(void *ctx, size_t lo, size_t hi, int part) {
+    (void)part;
+    sums_job *j = ctx;
+    for (size_t group = lo; group < hi; group++) {
+        size_t c0 = group * GROUP, n = j->cols - c0 < GROUP ? j->cols - c0 : GROUP;
+        double total[GROUP] = {0};
+        for (size_t m = 0; m < j->rows; m += ROWS_A_SUM) {
+            float sum[GROUP] = {0};
+            size_t end = m + ROWS_A_SUM < j->rows ? m + ROWS_A_SUM : j->rows;
+            for (size_t r = m; r < end; r++) j->dev->simd->axpy1(sum, j->x + r * j->cols + c0, n);
+            for (size_t c = 0; c < n; c++) total[c] += (double)sum[c];
+        }
+        for (size_t c = 0; c < n; c++) j->y[c0 + c] = (float)(total[c] + (j->add ? (double)j->y[c0 + c] : 0));
+    }
+}
+
+void cug_cpu_column_sums(const cug_device *dev, float *y, const float *x, size_t rows, size_t cols, int add) {
+    sums_job j = {dev, y, x, rows, cols, add};
+    cug_cpu_run(dev, (cols + GROUP - 1) / GROUP, CUG_CPU_GRAIN / GROUP / rows + 1, sums_part, &j);
+}

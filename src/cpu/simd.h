@@ -1,0 +1,93 @@
+/* simd.h - the inner loops of the cpu backend, one table for each instruction set. The sources in simd/ are compiled
+ * once for each; device.c picks a table when the device is opened. All memory is float32 unless said. */
+#ifndef CUG_CPU_SIMD_H
+#define CUG_CPU_SIMD_H
+
+#include <cuglyph/activation.h>
+#include <cuglyph/optimizer.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A dense block of outputs, for convolution and matrix products alike: `px` rows (pixels, samples) by one panel of
+ * columns (output channels), c[i][k] = sum over j < rows, l < len of a[a_off[i] + j * a_row + l * a_step] * b[(j * len
+ * + l) * 2 * lanes + k]. Always computes whole vectors: one (vectors = 1) or two; the caller gives room for them. */
+#define CUG_TILE_PX 12
+typedef struct cug_tile {
+    ptrdiff_t a_off[CUG_TILE_PX];
+    ptrdiff_t a_row, a_step; /* a_step is 1 for tile_pool */
+    const float *b;
+    int rows, len;
+    int px, vectors;
+    const float *bias; /* columns' start values, or NULL */
+    int add;           /* start from what c holds (then bias is NULL) */
+    ptrdiff_t c_step;
+    cug_act_kind act; /* NONE, RELU or LEAKY_RELU, on the finished sum */
+    float slope;
+} cug_tile;
+
+/* One term of a sparse sum: factor and where its span of the source starts. */
+typedef struct cug_term {
+    float g;
+    int32_t off;
+} cug_term;
+
+/* Terms [begin, begin + count) go to the destination at `dst`. */
+typedef struct cug_term_list {
+    int32_t begin, count, dst;
+} cug_term_list;
+
+/* Constants of one optimizer update, worked out on the host from cug_opt_params and cug_step. */
+typedef struct cug_update {
+    cug_opt_kind kind;
+    float scale;      /* by clip_norm; 1 when off */
+    float clip_value; /* INFINITY when off */
+    float l1, l2;     /* 0 where the run does not decay */
+    float keep;       /* weights are multiplied by this first: 1 - lr * weight_decay */
+    float lr, momentum, beta1, beta2, eps;
+    float lr1, inv2; /* lr / c1, 1 / c2 */
+} cug_update;
+
+typedef struct cug_simd {
+    const char *name; /* "AVX-512" */
+    int lanes;        /* floats of a vector; a panel is two */
+    int tile_px;      /* most pixels of a tile */
+    int pool_windows; /* most 2x2 windows of a pooling tile */
+
+    void (*tile)(const cug_tile *t, const float *a, float *c);
+    /* The same with pixels 4w..4w+3 one pooling window: c[w][k] = max, arg[w][k] = which of the four (NULL: not
+     * wanted). */
+    void (*tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
+    /* For each list: dst[list.dst + j * dst_row + l] += sum_i g_i * src[off_i + j * src_row + l], j < rows, l < len. */
+    void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+                  const cug_term_list *lists, int n_lists, int rows, int len);
+
+    void (*axpy1)(float *y, const float *x, size_t n);               /* y += x */
+    void (*sum)(float *y, const float *a, const float *b, size_t n); /* y = a + b */
+    void (*add_row)(float *y, const float *x, const float *b, size_t rows, size_t cols);
+    void (*normalize)(float *y, const uint8_t *u, float scale, float shift, size_t n);
+    void (*act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n); /* NONE, RELU, LEAKY_RELU */
+    void (*act_bwd)(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add, size_t n);
+    double (*sum_squares)(const float *g, size_t n);
+    void (*update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
+
+    void (*pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which); /* one step of a running maximum */
+    void (*pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n); /* dx += dy where arg */
+    void (*axpy)(float *y, float a, const float *x, size_t n);                                 /* y += a x */
+
+    /* e[q * e_pixel + k] = g[q * K + k], or 0 where arg (not NULL) is not `which`, k < cols; then zeros up to a panel.
+     */
+    void (*expand)(float *e, ptrdiff_t e_pixel, const float *g, const uint8_t *arg, int which, int Q, int K, int cols);
+    /* Lists of the nonzero g (pixels, K) for spans(). By channel: list k holds its pixels, at most `pixels`, each with
+     * the offset of the input under its window; by pixel: list pixel * ways + arg holds its channels, with the offset k
+     * * len. `where` (pixels) is each pixel's place in the image, way[arg] what the winner of a window adds (arg NULL:
+     * way[0]). terms: room for K * (pixels + 1), or pixels * K + 1. */
+    void (*lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+                             const int32_t *where, const int32_t *way, int pixels, int K);
+    void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+                           const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
+    void (*sum_rows)(float *y, const float *x, size_t rows, size_t cols); /* y[c] += sum_m x[m * cols + c] */
+} cug_simd;
+
+extern const cug_simd cug_simd_base, cug_simd_avx2, cug_simd_avx512;
+
+#endif

@@ -1,0 +1,129 @@
+/* elementwise.c - loops over flat memory, left to the compiler's vectoriser. */
+#include "cpu/simd/vec.h"
+#include <math.h>
+
+void CUG_SYM(axpy1)(float *restrict y, const float *restrict x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+void CUG_SYM(axpy)(float *restrict y, float a, const float *restrict x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+void CUG_SYM(sum)(float *y, const float *a, const float *b, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+void CUG_SYM(add_row)(float *y, const float *x, const float *restrict b, size_t rows, size_t cols) {
+    for (size_t m = 0; m < rows; m++)
+        for (size_t c = 0; c < cols; c++) y[m * cols + c] = x[m * cols + c] + b[c];
+}
+
+void CUG_SYM(normalize)(float *restrict y, const uint8_t *restrict u, float scale, float shift, size_t n) {
+#ifdef __FMA__
+    for (size_t i = 0; i < n; i++) y[i] = fmaf(scale, (float)u[i], shift);
+#else
+    float table[256]; /* without the instruction fmaf is a library call */
+    for (int i = 0; i < 256; i++) table[i] = fmaf(scale, (float)i, shift);
+    for (size_t i = 0; i < n; i++) y[i] = table[u[i]];
+#endif
+}
+
+void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n) {
+    if (kind == CUG_ACT_RELU)
+        for (size_t i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
+    else if (kind == CUG_ACT_LEAKY_RELU)
+        for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+    else
+        for (size_t i = 0; i < n; i++) y[i] = x[i];
+}
+
+CUG_INLINE float derivative(float y, cug_act_kind kind, float slope) {
+    switch (kind) {
+    case CUG_ACT_RELU:
+        return y > 0 ? 1.0f : 0.0f;
+    case CUG_ACT_LEAKY_RELU:
+        return y > 0 ? 1.0f : slope;
+    case CUG_ACT_SIGMOID:
+        return y * (1 - y);
+    case CUG_ACT_TANH:
+        return 1 - y * y;
+    default:
+        return 1;
+    }
+}
+
+CUG_INLINE void backward(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add,
+                         size_t n) {
+    if (add)
+        for (size_t i = 0; i < n; i++) dx[i] += dy[i] * derivative(y[i], kind, slope);
+    else
+        for (size_t i = 0; i < n; i++) dx[i] = dy[i] * derivative(y[i], kind, slope);
+}
+
+void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add, size_t n) {
+    switch (kind) { /* one loop a kind */
+    case CUG_ACT_RELU:
+        backward(dx, dy, y, CUG_ACT_RELU, slope, add, n);
+        break;
+    case CUG_ACT_LEAKY_RELU:
+        backward(dx, dy, y, CUG_ACT_LEAKY_RELU, slope, add, n);
+        break;
+    case CUG_ACT_SIGMOID:
+        backward(dx, dy, y, CUG_ACT_SIGMOID, slope, add, n);
+        break;
+    case CUG_ACT_TANH:
+        backward(dx, dy, y, CUG_ACT_TANH, slope, add, n);
+        break;
+    case CUG_ACT_NONE:
+        backward(dx, dy, y, CUG_ACT_NONE, slope, add, n);
+        break;
+    }
+}
+
+double CUG_SYM(sum_squares)(const float *g, size_t n) {
+    double s[16] = {0};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (int j = 0; j < 16; j++) s[j] += (double)g[i + j] * g[i + j];
+    for (int j = 0; i < n; i++, j++) s[j] += (double)g[i] * g[i];
+    double total = 0;
+    for (int j = 0; j < 16; j++) total += s[j];
+    return total;
+}
+
+void CUG_SYM(pool_max)(float *restrict y, uint8_t *restrict arg, const float *restrict x, size_t n, int which) {
+    if (!arg) {
+        for (size_t i = 0; i < n; i++) y[i] = !(x[i] <= y[i]) && y[i] == y[i] ? x[i] : y[i];
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int better = !(x[i] <= y[i]) & (y[i] == y[i]);
+        y[i] = better ? x[i] : y[i];
+        arg[i] = better ? (uint8_t)which : arg[i];
+    }
+}
+
+void CUG_SYM(pool_max_bwd)(float *restrict dx, const float *restrict dy, const uint8_t *restrict arg, int which,
+                           size_t n) {
+    for (size_t i = 0; i < n; i++) dx[i] += arg[i] == which ? dy[i] : 0;
+}
+
+void CUG_SYM(expand)(float *restrict e, ptrdiff_t e_pixel, const float *restrict g, const uint8_t *restrict arg,
+                     int which, int Q, int K, int cols) {
+    for (int q = 0; q < Q; q++) {
+        float *to = e + q * e_pixel;
+        const float *from = g + (size_t)q * (size_t)K;
+        const uint8_t *a = arg ? arg + (size_t)q * (size_t)K : NULL;
+        if (a && cols == CUG_PANEL) /* a constant count: no loop is left */
+            for (int k = 0; k < CUG_PANEL; k++) to[k] = a[k] == which ? from[k] : 0;
+        else
+            for (int k = 0; k < cols; k++) to[k] = !a || a[k] == which ? from[k] : 0;
+        for (int k = cols; k < CUG_PANEL; k++) to[k] = 0;
+    }
+}
+
+void CUG_SYM(sum_rows)(float *restrict y, const float *restrict x, size_t rows, size_t cols) {
+    for (size_t m = 0; m < rows; m++)
+        for (size_t c = 0; c < cols; c++) y[c] += x[m * cols + c];
+}

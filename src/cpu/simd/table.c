@@ -1,0 +1,33 @@
+/* table.c - the finished table of this instruction set. */
+#include "cpu/simd/vec.h"
+
+const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
+#if defined CUG_ISA_avx512
+    .name = "AVX-512",
+#elif defined CUG_ISA_avx2
+    .name = "AVX2",
+#else
+    .name = "base",
+#endif
+    .lanes = V,
+    .tile_px = CUG_REGISTERS == 32 ? 12 : 6,
+    .pool_windows = CUG_REGISTERS == 32 ? 3 : 1,
+    .tile = CUG_SYM(tile),
+    .tile_pool = CUG_SYM(tile_pool),
+    .spans = CUG_SYM(spans),
+    .axpy1 = CUG_SYM(axpy1),
+    .axpy = CUG_SYM(axpy),
+    .sum = CUG_SYM(sum),
+    .add_row = CUG_SYM(add_row),
+    .normalize = CUG_SYM(normalize),
+    .act_fwd = CUG_SYM(act_fwd),
+    .act_bwd = CUG_SYM(act_bwd),
+    .sum_squares = CUG_SYM(sum_squares),
+    .update = CUG_SYM(update),
+    .pool_max = CUG_SYM(pool_max),
+    .pool_max_bwd = CUG_SYM(pool_max_bwd),
+    .expand = CUG_SYM(expand),
+    .lists_by_channel = CUG_SYM(lists_by_channel),
+    .lists_by_pixel = CUG_SYM(lists_by_pixel),
+    .sum_rows = CUG_SYM(sum_rows),
+};
