@@ -292,7 +292,7 @@ Test(spec, every_refusal_has_its_code_and_line) {
         {"input 9\nlinear 4 \xE2\x82\xAC", CUG_ESPEC_SYNTAX, 2, "byte 0xe2"},
         {"input 9\nlinear 4\x01", CUG_ESPEC_SYNTAX, 2, "byte 0x01"},
         {"input 10x10x1; conv 8 99x99", CUG_ESPEC_SHAPE, 2, "conv1"},
-        {"input 10; residual { linear 10; linear x }", CUG_ESPEC_SYNTAX, 3, "linear"},
+        {"input 10; residual { linear 10; linear x }", CUG_ESPEC_SYNTAX, 3, "fc2: outputs"},
         {"input 10; linear 10; relu slope=1\n", CUG_ESPEC_UNKNOWN, 1, "slope"},
         {"input 9; linear 4\nrelu a a a a a a a a a a a a a a a a a", CUG_ESPEC_LIMIT, 2, "more than 16"},
     };
@@ -448,4 +448,24 @@ Test(spec, segments_are_laid_out_aligned) {
     }
     cr_expect(g->param_count == 97 && g->flat_count == 256);
     cug_graph_free(g);
+}
+
+/* Every ``` block of docs/SPEC.md that begins with an input is a model. */
+Test(spec, examples_of_the_manual_work) {
+    static char text[1 << 16];
+    FILE *f = fopen("docs/SPEC.md", "rb");
+    if (!f) cr_skip_test("docs/SPEC.md is not below the working folder");
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    int found = 0;
+    for (char *at = text, *end; (at = strstr(at, "\n```\ninput ")); at = end + 4) {
+        at += 5;
+        end = strstr(at, "\n```");
+        cr_assert(end, "a block without its end");
+        *end = 0;
+        cug_graph_free(parse(at));
+        *end = '\n';
+        found++;
+    }
+    cr_expect_geq(found, 5, "only %d examples", found);
 }
