@@ -122,6 +122,9 @@ Test(spec, automatic_names_avoid_given_ones) {
                              "linear 2");
     for (int i = 0; i < g->n_nodes; i++) cr_expect_str_eq(g->nodes[i].name, want[i]);
     cug_graph_free(g);
+    g = parse("input 9; relu as fc2; relu as fc1; linear 4");
+    cr_expect_str_eq(g->nodes[2].name, "fc3");
+    cug_graph_free(g);
 }
 
 /* input -> expected canonical text (NULL: the same) */

@@ -91,7 +91,7 @@ Test(zoo, model_from_a_file_a_line_or_not_at_all) {
 
     f = fopen(path, "w");
     cr_assert_not_null(f);
-    cr_assert_eq(fwrite("input 9\0linear 3", 1, 16, f), 16);
+    cr_assert_eq(fwrite("input 9\nlinear 3\n\0x", 1, 19, f), 19);
     cr_assert_eq(fclose(f), 0);
     cr_expect_eq(cug_model_load(&g, path), CUG_ESPEC_SYNTAX, "a zero byte must not end the text");
     cr_expect_null(g);
