@@ -13,7 +13,7 @@ CC       ?= cc
 VERSION  := 0.1.0
 ARCH_CPU := $(shell $(CC) -dumpmachine)
 WARN     := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
+CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
 CFLAGS   ?= -O2 -g
 AR       ?= ar
 CSTD     := -std=c11 -fopenmp -fvisibility=hidden -ffp-contract=off $(WARN)

@@ -70,7 +70,7 @@ Test(data_mnist, two_classes_for_logistic_regression) {
 Test(data_mnist, the_files_are_the_known_ones) {
     tdata_have_mnist();
     tdata_run r;
-    tdata_cuglyph(&r, (const char *const[]){"data", "verify", NULL}, 0);
+    tdata_cuglyph(&r, (const char *const[]){"data", "verify", NULL}, NULL);
     cr_assert_eq(r.status, 0, "%s%s", r.out, r.err);
     cr_assert_eq(r.err_lines, 0);
 }

@@ -1,6 +1,7 @@
 /* test_gradcheck.c - the gradient check accepts what is right and catches a flipped sign in every backward op. */
 #include <criterion/criterion.h>
 #include <cuglyph/gradcheck.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Every op in one small model, each with a parameter upstream so that its backward matters. */
@@ -172,9 +173,10 @@ Test(gradcheck, accepts_the_reference_and_the_cpu) {
         for (int i = 0; i < t.n; i++)
             cr_expect(t.rows[i].checked >= 4 && t.rows[i].failed == 0, "%s", t.rows[i].tensor);
         cug_check_table_free(&t);
-        for (o.batch = 1; o.batch <= 5; o.batch += 2)
-            cr_expect(cug_gradcheck_parity(&t, g, &cug_backend_ref, &cug_backend_cpu, &o) == CUG_OK, "%s", cug_error()),
-                cug_check_table_free(&t);
+        for (o.batch = 1; o.batch <= 5; o.batch += 2) {
+            cr_expect(cug_gradcheck_parity(&t, g, &cug_backend_ref, &cug_backend_cpu, &o) == CUG_OK, "%s", cug_error());
+            cug_check_table_free(&t);
+        }
         o.batch = 2;
         cug_graph_free(g);
     }

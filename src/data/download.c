@@ -1,7 +1,7 @@
 /* download.c - one file by HTTP: each block goes to a temporary file and, unpacked, through SHA-256. */
 #include "data/download.h"
 #include "data/inflate.h"
-#include "data/tempfile.h"
+#include "io/atomic.h"
 #include <curl/curl.h>
 #include <sha2.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ enum { GZIP_SLACK_SHARE = 100, GZIP_SLACK = 4096 };
 typedef struct transfer {
     const char *url;
     const cug_known_file *file;
-    cug_tempfile out;
+    cug_atomic out;
     cug_inflate unpack;
     SHA2_CTX sha;
     size_t raw, got; /* bytes so far, unpacked and as sent */
@@ -39,7 +39,7 @@ static cug_status take_block(transfer *t, const char *bytes, size_t n) {
     cug_status st = cug_inflate_feed(&t->unpack, bytes, n);
     if (st == CUG_EIDX_GZIP || st == CUG_EIDX_TRAILING) st = CUG_ECHECKSUM;
     CUG_TRY(st);
-    return cug_tempfile_write(&t->out, bytes, n);
+    return cug_atomic_write(&t->out, bytes, n);
 }
 
 static size_t on_block(char *bytes, size_t one, size_t n, void *user) {
@@ -107,12 +107,12 @@ cug_status cug_download(const char *url, const char *target, const cug_known_fil
     cug_inflate_begin(&t.unpack, url, take_raw, &t);
     SHA256Init(&t.sha);
     cug_status st;
-    CUG_GOTO(cug_tempfile_open(&t.out, target));
+    CUG_GOTO(cug_atomic_open(&t.out, target, "data file"));
     CUG_GOTO(perform(&t, limits));
     CUG_GOTO(check_sum(&t));
-    st = cug_tempfile_commit(&t.out, target);
+    st = cug_atomic_commit(&t.out);
 cleanup:
     cug_inflate_end(&t.unpack);
-    cug_tempfile_discard(&t.out);
+    cug_atomic_close(&t.out);
     return st;
 }

@@ -2,7 +2,6 @@
 #include "data/download.h"
 #include "data/inflate.h"
 #include "data/places.h"
-#include "data/tempfile.h"
 #include <curl/curl.h>
 #include <sha2.h>
 #include <stdio.h>
@@ -71,7 +70,6 @@ static cug_status fetch_file(const cug_known_dataset *set, const cug_known_file 
     tries t = {.worst = CUG_ENET};
     if (snprintf(target, sizeof target, "%s/%s.gz", dir, file->name) >= PATH_MAX)
         return cug_fail(CUG_EINVAL, "the path %s is too long", dir);
-    cug_tempfile_sweep(target);
     const char *const *list = mirror ? (const char *const[]){mirror, NULL} : set->mirrors;
     size_t known = sizeof set->mirrors / sizeof *set->mirrors;
     for (size_t i = 0; i < (mirror ? 1 : known) && list[i]; i++) {

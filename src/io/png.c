@@ -1,12 +1,12 @@
 /* png.c - pictures on libpng, whose errors come by longjmp and leave here as statuses. */
-#include "data/tempfile.h"
+#include "io/atomic.h"
 #include <cuglyph/png.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
 
 typedef struct writer {
-    cug_tempfile *file;
+    cug_atomic *file;
     cug_status st; /* of the last write */
     char why[128];
 } writer;
@@ -21,7 +21,7 @@ static void on_warning(png_structp png, png_const_charp text) { (void)png, (void
 
 static void on_write(png_structp png, png_bytep bytes, size_t n) {
     writer *w = png_get_io_ptr(png);
-    w->st = cug_tempfile_write(w->file, bytes, n);
+    w->st = cug_atomic_write(w->file, bytes, n);
     if (w->st != CUG_OK) png_error(png, "write");
 }
 
@@ -45,10 +45,10 @@ cug_status cug_png_write(const char *path, const uint8_t *pixels, int width, int
                         width, height, channels);
     png_structp png = NULL;
     png_infop info = NULL;
-    cug_tempfile file = {.fd = -1};
+    cug_atomic file = {.fd = -1};
     writer w = {.file = &file};
     cug_status st;
-    CUG_GOTO(cug_tempfile_open(&file, path));
+    CUG_GOTO(cug_atomic_open(&file, path, "picture"));
     png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_error, on_warning);
     info = png ? png_create_info_struct(png) : NULL;
     if (!info) {
@@ -60,9 +60,9 @@ cug_status cug_png_write(const char *path, const uint8_t *pixels, int width, int
         st = w.st != CUG_OK ? w.st : cug_fail(CUG_EINVAL, "%s: libpng: %s", path, w.why);
         goto cleanup;
     }
-    st = cug_tempfile_commit(&file, path);
+    st = cug_atomic_commit(&file);
 cleanup:
     png_destroy_write_struct(&png, &info);
-    cug_tempfile_discard(&file);
+    cug_atomic_close(&file);
     return st;
 }

@@ -131,7 +131,7 @@ static void slurp(FILE *f, char *out, size_t n) {
     fclose(f);
 }
 
-void tdata_cuglyph(tdata_run *r, const char *const *args, int interrupt_after_ms) {
+void tdata_cuglyph(tdata_run *r, const char *const *args, const volatile int *interrupt_when) {
     char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 16);
     cr_assert_gt(n, 0);
@@ -151,8 +151,8 @@ void tdata_cuglyph(tdata_run *r, const char *const *args, int interrupt_after_ms
         execv(program, (char **)argv);
         _exit(127);
     }
-    if (interrupt_after_ms > 0) {
-        usleep((useconds_t)interrupt_after_ms * 1000);
+    if (interrupt_when) {
+        for (int ms = 0; !*interrupt_when && ms < 20000; ms += 10) usleep(10000);
         kill(pid, SIGINT);
     }
     int status;

@@ -35,9 +35,9 @@ typedef struct tdata_run {
     int err_lines;
 } tdata_run;
 
-/* Runs the program that was built beside the test binary. args: NULL-terminated, without the program's name. When
- * interrupt_after_ms > 0, SIGINT is sent then. */
-void tdata_cuglyph(tdata_run *r, const char *const *args, int interrupt_after_ms);
+/* Runs the program that was built beside the test binary. args: NULL-terminated, without the program's name. Where
+ * interrupt_when is not NULL, SIGINT is sent once it points to other than 0. */
+void tdata_cuglyph(tdata_run *r, const char *const *args, const volatile int *interrupt_when);
 
 /* 1 when MNIST can be opened; else the running test is skipped with the reason. */
 int tdata_have_mnist(void);
