@@ -40,7 +40,7 @@ static cug_status read_part(cug_images *im, const char *images, const char *labe
     CUG_GOTO(check_images(&x, images));
     CUG_GOTO(cug_idx_read(&y, labels));
     CUG_GOTO(check_labels(&y, &x, labels, images, classes));
-    im->labels = malloc(y.bytes * sizeof *im->labels);
+    im->labels = calloc(y.bytes, sizeof *im->labels);
     if (!im->labels) {
         st = cug_fail(CUG_ENOMEM, "%s: out of memory for %zu labels", labels, y.bytes);
         goto cleanup;
