@@ -103,11 +103,7 @@ static int max_label(const cug_images *im) {
 static cug_status open_idx(cug_dataset *d, char *paths) {
     char *path[5] = {NULL};
     int n = 0;
-    for (char *p = paths; p && n < 5; n++) {
-        path[n] = p;
-        p = strchr(p, ',');
-        if (p) *p++ = 0;
-    }
+    while (n < 5 && (path[n] = strsep(&paths, ","))) n++;
     int empty = 0;
     for (int i = 0; i < n; i++) empty |= !path[i][0];
     if ((n != 2 && n != 4) || empty)
