@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-TestSuite(atomic, .init = (void (*)(void))scratch_make, .fini = scratch_remove);
+TestSuite(atomic, .init = scratch_setup, .fini = scratch_remove);
 
 #define MANY 200000
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(checkpoint, .init = (void (*)(void))scratch_make, .fini = scratch_remove);
+TestSuite(checkpoint, .init = scratch_setup, .fini = scratch_remove);
 
 #define SPEC "input 6x6x2; conv 2 3x3 as c; relu; maxpool 2; flatten; linear 3 as f"
 #define FIXTURES "tests/fixtures/safetensors/"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(safetensors, .init = (void (*)(void))scratch_make, .fini = scratch_remove);
+TestSuite(safetensors, .init = scratch_setup, .fini = scratch_remove);
 
 #define F4 "\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]"
 #define NAME16 "abcdefghijklmnop"

@@ -72,22 +72,31 @@ static cug_status add_params(builder *b, cug_node *n, cug_segment *weight, int b
     return CUG_OK;
 }
 
+/* "10x784"; returns buf. */
+static const char *dims_text(char buf[64], const cug_segment *s) {
+    int at = snprintf(buf, 64, "%d", s->dims[0]);
+    for (int i = 1; i < s->ndim; i++) at += snprintf(buf + at, 64 - (size_t)at, "x%d", s->dims[i]);
+    return buf;
+}
+
 static cug_status tie_must_fit(const builder *b, const cug_node *n, const cug_segment *weight, const param_spec *ps) {
     if (ps->tie < 0) return CUG_OK;
     const cug_node *t = &b->g->nodes[ps->tie];
     if (t->op != n->op)
-        return cug_fail(CUG_ESPEC_NAME, "tie=%s: that layer is a %s, not a %s; tie layers of one kind", t->name,
-                        cug_op_name(t->op), cug_op_name(n->op));
+        return cug_fail(CUG_ESPEC_NAME,
+                        "tie=%s: that layer's kind is %s, this one's %s; only layers of one kind share parameters",
+                        t->name, cug_op_name(t->op), cug_op_name(n->op));
     const cug_segment *s = &b->g->segments[t->weight >= 0 ? t->weight : t->bias];
     int same = s->ndim == weight->ndim && s->layout == weight->layout && s->H == weight->H && s->W == weight->W &&
                s->C == weight->C;
     for (int i = 0; same && i < s->ndim; i++) same = s->dims[i] == weight->dims[i];
     if (same) return CUG_OK;
-    return cug_fail(CUG_ESPEC_SHAPE,
-                    "tie=%s: that layer's parameters have another shape (%d,%d,%d,%d, here %d,%d,%d,%d) or order; tied "
-                    "layers must agree in it",
-                    t->name, s->dims[0], s->dims[1], s->dims[2], s->dims[3], weight->dims[0], weight->dims[1],
-                    weight->dims[2], weight->dims[3]);
+    char there[64], here[64];
+    return cug_fail(
+        CUG_ESPEC_SHAPE,
+        "tie=%s: that layer's parameters are %s, those here %s; tied layers must agree in shape (and in the "
+        "image that was flattened)",
+        t->name, dims_text(there, s), dims_text(here, weight));
 }
 
 cug_status build_conv2d(builder *b, const char *name, int line, int in, int K, window *w, const param_spec *ps,

@@ -49,7 +49,7 @@ _Static_assert(sizeof(cug_scaling) == sizeof(int) && sizeof(cug_schedule_kind) =
 static const cug_row rows[] = {
 #define GROUP "model and data"
     TEXT("model", "MODEL", model, "cnn-d", "a model of the zoo, a spec file, or a spec in one line"),
-    TEXT("data", "NAME", data, "mnist", "data set: mnist, fashion-mnist or idx:IMAGES,LABELS[,IMAGES,LABELS]"),
+    TEXT("data", "NAME", data, "mnist", "mnist, fashion-mnist or idx:IMAGES,LABELS[,IMAGES,LABELS]"),
     TEXT("data-dir", "DIR", data_dir, "", "folder of its files; empty: $CUGLYPH_DATA, then the cache"),
     TEXT("classes", "LIST", classes, "", "only these classes (\"0,1\"); empty: all"),
     WORD("scale", scale, "unit", scale_word, "pixels to [0,1] (unit), [-1,1] (signed) or mean 0, sd 1 (std)"),
@@ -99,7 +99,7 @@ static const cug_row rows[] = {
     INT("log-every", log_every, "100", 1, STEPS, "steps between log lines"),
 #undef GROUP
 #define GROUP "machine"
-    TEXT("device", "NAME", device, "auto", "auto, cpu, ref, cuda or cuda:N; auto: cuda where there is one, else cpu"),
+    TEXT("device", "NAME", device, "auto", "auto (cuda if there is one, else cpu), cpu, ref, cuda or cuda:N"),
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
     FLAG("no-reuse", no_reuse, "every tensor in memory of its own (for finding faults)"),
     FLAG("no-fuse", no_fuse, "one op for each layer"),

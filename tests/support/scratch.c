@@ -20,6 +20,8 @@ const char *scratch_make(void) {
     return folder;
 }
 
+void scratch_setup(void) { scratch_make(); }
+
 static int remove_one(const char *path, const struct stat *sb, int kind, struct FTW *at) {
     (void)sb, (void)kind, (void)at;
     return remove(path);

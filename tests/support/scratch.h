@@ -6,6 +6,7 @@
 
 /* Makes a fresh folder under $TMPDIR or /tmp and returns its path; one a test process. */
 const char *scratch_make(void);
+void scratch_setup(void); /* the same, as a suite's .init */
 /* Removes it with all it holds. */
 void scratch_remove(void);
 /* "SCRATCH/name", in one of a few rotating buffers. */

@@ -1,0 +1,78 @@
+/* op_world.c - opening the backends, counting what was run and what failed. */
+#include "op_check.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PRINT_MAX 25
+
+void op_failed(op_world *w, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    if (w->printed < PRINT_MAX) {
+        fputs("  FAIL ", w->log);
+        vfprintf(w->log, fmt, ap);
+        fputc('\n', w->log);
+    } else if (w->printed == PRINT_MAX) {
+        fputs("  (further failures are counted, not printed)\n", w->log);
+    }
+    w->printed++;
+    w->failures++;
+    va_end(ap);
+}
+
+static int side_open(op_side *s, const cug_backend *be, int threads) {
+    *s = (op_side){.be = be};
+    if (be->open(&s->dev, &(cug_device_options){.threads = threads}) != CUG_OK) return -1;
+    if (threads)
+        snprintf(s->label, sizeof s->label, "%s/%d", be->name, threads);
+    else
+        snprintf(s->label, sizeof s->label, "%s", be->name);
+    return 0;
+}
+
+static void side_close(op_side *s) {
+    for (int i = 0; i <= OP_SLOTS && s->dev; i++) s->be->free(s->dev, s->buf[i]);
+    for (int i = 0; i < OP_SLOTS; i++) {
+        free(s->first[i]);
+        free(s->second[i]);
+        free(s->value[i]);
+    }
+    if (s->dev) s->be->close(s->dev);
+    *s = (op_side){.be = NULL};
+}
+
+int op_open(op_world *w, FILE *log, int with_ref) {
+    *w = (op_world){.log = log};
+    if (side_open(&w->ref, &cug_backend_ref, 0) || side_open(&w->terms, &cug_backend_ref, 0)) return -1;
+    if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0);
+    const cug_backend *be;
+    for (int i = 0; (be = cug_backend_at(i)); i++) {
+        if (be == &cug_backend_ref) continue;
+        if (side_open(&w->side[w->sides], be, 0)) {
+            fprintf(log, "  %s: not here: %s\n", be->name, cug_error());
+            continue;
+        }
+        w->sides++;
+        static const int threads[] = {1, 3}; /* alone, and an odd number that splits work unevenly */
+        for (int t = 0; t < 2 && !strcmp(be->name, "cpu"); t++)
+            if (!side_open(&w->side[w->sides], be, threads[t])) w->sides++;
+    }
+    return 0;
+}
+
+void op_close(op_world *w) {
+    op_release(w);
+    for (int i = 0; i < w->sides; i++) side_close(&w->side[i]);
+    side_close(&w->ref);
+    side_close(&w->terms);
+}
+
+int op_summary(op_world *w, const char *title) {
+    fprintf(w->log, "  %-14s", title);
+    for (int i = 0; i < w->sides; i++)
+        fprintf(w->log, "%s %s %ld cases (%ld not supported)", i ? "," : "", w->side[i].label, w->side[i].cases,
+                w->side[i].skipped);
+    fprintf(w->log, "%s, %d failures\n", w->sides ? "" : " no backend to compare", w->failures);
+    return w->failures;
+}

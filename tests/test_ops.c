@@ -1,0 +1,27 @@
+/* test_ops.c - every op of every backend against the float64 reference, over the tables in tests/cases. */
+#include "support/op_tests.h"
+#include <criterion/criterion.h>
+
+static void check(const char *name, void (*run)(op_world *w)) {
+    op_world w;
+    cr_assert_eq(op_open(&w, stderr, 0), 0, "no reference backend: %s", cug_error());
+    run(&w);
+    int failures = op_summary(&w, name);
+    op_close(&w);
+    cr_assert_eq(failures, 0, "%s: %d comparisons failed", name, failures);
+}
+
+Test(ops, conv2d) { check("conv2d", op_test_conv2d); }
+Test(ops, conv_block) { check("conv_block", op_test_conv_block); }
+Test(ops, pool2d) { check("pool2d", op_test_pool2d); }
+Test(ops, linear) { check("linear", op_test_linear); }
+Test(ops, bias) { check("bias", op_test_bias); }
+Test(ops, activation) { check("activation", op_test_activation); }
+Test(ops, dropout) { check("dropout", op_test_dropout); }
+Test(ops, add) { check("add", op_test_add); }
+Test(ops, concat) { check("concat", op_test_concat); }
+Test(ops, softmax_xent) { check("softmax_xent", op_test_softmax_xent); }
+Test(ops, bce_logits) { check("bce_logits", op_test_bce_logits); }
+Test(ops, mse) { check("mse", op_test_mse); }
+Test(ops, normalize) { check("normalize", op_test_normalize); }
+Test(ops, metrics) { check("metrics", op_test_metrics); }
