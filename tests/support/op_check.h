@@ -24,8 +24,10 @@ typedef struct {
     const void *data; /* double, int32_t, uint8_t or int64_t by dtype; NULL for OP_OUT */
     int raw;          /* not a tensor on the far side (step, metrics): its memory alone is passed */
     int inplace;      /* OP_OUT only: 1 + index of the input whose memory it shares; 0: memory of its own */
-    /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 * 2^-24 * terms, where terms is what the
-     * reference makes of the inputs' absolute values. All zero: equal to the reference rounded to the float type. */
+    /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 u terms, u the float type's roundoff and terms
+     * what the reference makes of the inputs' absolute values. Sums may exceed that for one element in a thousand (ten
+     * in a small tensor) up to 8 u: plain float32 sums of 10 to 1,600 terms do, about once in 10^5 elements. All zero:
+     * equal to the reference rounded to the float type. */
     double atol, rtol;
     int by_terms;
     const double *terms; /* instead of that second reference run */
