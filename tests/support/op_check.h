@@ -69,6 +69,7 @@ typedef struct {
     op_side ref, terms; /* terms: a second reference device, for the sums of absolute values */
     op_side side[OP_SIDES];
     int sides;
+    int small; /* leave the full batches out */
     void **owned;
     size_t n_owned;
 } op_world;

@@ -45,6 +45,7 @@ static void side_close(op_side *s) {
 int op_open(op_world *w, FILE *log, int with_ref) {
     *w = (op_world){.log = log};
     if (side_open(&w->ref, &cug_backend_ref, 0) || side_open(&w->terms, &cug_backend_ref, 0)) return -1;
+    w->small = with_ref;
     if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0);
     const cug_backend *be;
     for (int i = 0; (be = cug_backend_at(i)); i++) {
