@@ -321,11 +321,11 @@ static void spoil(op_world *w, op_side *s, const op_call *c, prepared *p, int i,
     p->tensor[i].dtype = good.dtype == CUG_I32 ? CUG_U8 : CUG_I32;
     expect_refusal(w, s, c, p, c, "of another type", name);
     p->tensor[i] = good;
-    p->tensor[i].dims[0]++;
-    expect_refusal(w, s, c, p, c, "one element too long", name);
-    p->tensor[i].dims[0] -= 2;
-    expect_refusal(w, s, c, p, c, "one element too short", name);
-    p->tensor[i] = good;
+    for (int off = -1; off <= 1 && !c->slots[i].any_count; off += 2) {
+        p->tensor[i].dims[0] = good.dims[0] + off;
+        expect_refusal(w, s, c, p, c, off < 0 ? "one element short" : "one element long", name);
+        p->tensor[i] = good;
+    }
     p->tensor[i].ptr = NULL;
     expect_refusal(w, s, c, p, c, "without memory", name);
     p->tensor[i] = good;

@@ -89,7 +89,8 @@ static void check_case(op_world *w, const linear_case *k, int exact) {
 
 void op_test_linear(op_world *w) {
     for (int i = 0; i < LINEAR_CASES; i++)
-        for (int exact = 1; exact >= 0; exact--) if (!w->small || !linear_cases[i].large) check_case(w, &linear_cases[i], exact);
+        for (int exact = 1; exact >= 0; exact--)
+            if (!w->small || !linear_cases[i].large) check_case(w, &linear_cases[i], exact);
     linear_case k = linear_cases[4];
     op_call c = fwd_call(w, &k, 1, 1), g = bwd_call(w, &k, 1, 7, 0);
     op_bad_arguments(w, &c, 1u << 3);

@@ -69,6 +69,8 @@ void op_close(op_world *w) {
     side_close(&w->terms);
 }
 
+op_side *op_any_side(op_world *w, int i) { return i < w->sides ? &w->side[i] : i == w->sides ? &w->ref : NULL; }
+
 int op_summary(op_world *w, const char *title) {
     fprintf(w->log, "  %-14s", title);
     for (int i = 0; i < w->sides; i++)
