@@ -5,8 +5,18 @@
 #include <string.h>
 
 /* Two runs of a call differ in everything a correct op does not look at. All-ones bytes are NaN in every float type, so
- * that reading what was never written, or past an end, shows in the result. */
-static const struct { int poison, guard, scratch; } runs[2] = {{0xFF, 0xFF, 0xFF}, {0x7B, 0x5A, 0x00}};
+ * that reading what was never written, or past an input's end, shows in the result. Guards of outputs differ from those
+ * of inputs, or a loop that runs too far would copy one onto the other unseen. */
+static const struct {
+    int poison, scratch, guard_in, guard_out;
+} runs[2] = {{0xFF, 0xFF, 0xFF, 0xA5}, {0x7B, 0x00, 0x5A, 0x3C}};
+
+/* The slot whose memory slot i uses. */
+static int home(const op_call *c, int i) { return c->slots[i].inplace ? c->slots[i].inplace - 1 : i; }
+
+static int guard_of(const op_call *c, int i, int r) {
+    return c->slots[home(c, i)].role == OP_IN ? runs[r].guard_in : runs[r].guard_out;
+}
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
@@ -55,15 +65,12 @@ static void convert(const op_side *s, unsigned char *dst, const op_slot *slot, c
 static void image(const op_side *s, unsigned char *dst, const op_call *c, int i, int r, int absolute) {
     const op_slot *slot = &c->slots[i];
     size_t bytes = slot_bytes(s, slot);
-    memset(dst, runs[r].guard, bytes + 2 * OP_GUARD);
+    memset(dst, guard_of(c, i, r), bytes + 2 * OP_GUARD);
     if (slot->data)
         convert(s, dst + OP_GUARD, slot, slot->data, absolute);
     else
         memset(dst + OP_GUARD, runs[r].poison, bytes);
 }
-
-/* The slot whose memory slot i uses. */
-static int home(const op_call *c, int i) { return c->slots[i].inplace ? c->slots[i].inplace - 1 : i; }
 
 typedef struct {
     cug_tensor tensor[OP_SLOTS];
@@ -92,7 +99,7 @@ static int prepare(op_side *s, const op_call *c, int r, int absolute, prepared *
     }
     p->scratch = c->workspace ? c->workspace(s->be, s->dev, c) : 0;
     if (grow_device(s, OP_SLOTS, p->scratch + 2 * OP_GUARD)) goto fail;
-    if (s->be->fill(s->dev, s->buf[OP_SLOTS], runs[r].guard, p->scratch + 2 * OP_GUARD, NULL) != CUG_OK) goto fail;
+    if (s->be->fill(s->dev, s->buf[OP_SLOTS], runs[r].guard_out, p->scratch + 2 * OP_GUARD, NULL) != CUG_OK) goto fail;
     p->exec.workspace = (char *)s->buf[OP_SLOTS] + OP_GUARD;
     p->exec.workspace_bytes = p->scratch;
     if (s->be->fill(s->dev, p->exec.workspace, runs[r].scratch, p->scratch, NULL) != CUG_OK) goto fail;
@@ -124,7 +131,8 @@ static int collect(op_world *w, op_side *s, const op_call *c, int i, int r, int 
         return -1;
     }
     image(s, before, c, i, r, 0);
-    if (!all_equal(*keep, OP_GUARD, runs[r].guard) || !all_equal(*keep + OP_GUARD + bytes, OP_GUARD, runs[r].guard)) {
+    int guard = guard_of(c, i, r);
+    if (!all_equal(*keep, OP_GUARD, guard) || !all_equal(*keep + OP_GUARD + bytes, OP_GUARD, guard)) {
         op_failed(w, "%s [%s] on %s: wrote outside %s", c->op, c->name, s->label, slot->name);
         bad = -1;
     } else if (!slot->inplace && (untouched || (slot->role == OP_IN && !shared)) && memcmp(before, *keep, whole)) {
@@ -140,7 +148,7 @@ static int scratch_intact(op_world *w, op_side *s, const op_call *c, int r, size
     char *at = s->buf[OP_SLOTS];
     if (s->be->download(s->dev, band, at, OP_GUARD, NULL) == CUG_OK &&
         s->be->download(s->dev, band + OP_GUARD, at + OP_GUARD + scratch, OP_GUARD, NULL) == CUG_OK &&
-        all_equal(band, sizeof band, runs[r].guard))
+        all_equal(band, sizeof band, runs[r].guard_out))
         return 0;
     op_failed(w, "%s [%s] on %s: wrote outside its workspace of %zu bytes", c->op, c->name, s->label, scratch);
     return -1;

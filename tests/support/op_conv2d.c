@@ -1,6 +1,7 @@
 /* op_conv2d.c - convolutions of all backends against the reference. */
 #include "../cases/conv2d.h"
 #include "op_tests.h"
+#include <math.h>
 
 static int supports(const cug_backend *be, const op_call *c) {
     return !be->conv2d->supports || be->conv2d->supports(c->shape);
@@ -121,6 +122,14 @@ static void check_case(op_world *w, const conv2d_case *k, int exact) {
     numbers d = make(w, &s, exact);
     for (int bias = exact && !k->large ? 0 : 1; bias < 2; bias++) {
         op_call c = fwd_call(k, &s, &d, bias);
+        op_compare(w, &c);
+    }
+    if (exact && !k->large) { /* a NaN pixel spoils the outputs that see it, and no others */
+        double *x = op_integers(w, 1, d.nx, -8, 8);
+        x[d.nx / 3] = x[d.nx - 1] = NAN;
+        op_call c = fwd_call(k, &s, &d, 1);
+        c.op = "conv2d fwd, NaN";
+        c.slots[1].data = x;
         op_compare(w, &c);
     }
     int variations = k->large ? 1 : exact ? (int)(sizeof backward / sizeof *backward) : 2;

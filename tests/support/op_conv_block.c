@@ -289,6 +289,10 @@ static void variations(op_world *w, const op_call *c) {
     op_compare(w, &v);
     v.slots[DX].role = v.slots[DY].role = OP_ABSENT; /* forward alone, nothing saved */
     op_compare(w, &v);
+    double *x = op_integers(w, 1, z.nx, -3, 3); /* NaN goes through convolution, relu and maximum */
+    x[z.nx / 3] = x[z.nx - 1] = NAN;
+    v.slots[X].data = x;
+    op_compare(w, &v);
 }
 
 static void check_case(op_world *w, const conv_block_case *k, int act, int exact) {

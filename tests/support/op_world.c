@@ -21,14 +21,31 @@ void op_failed(op_world *w, const char *fmt, ...) {
     va_end(ap);
 }
 
-static int side_open(op_side *s, const cug_backend *be, int threads) {
+static int side_open(op_side *s, const cug_backend *be, int threads, const char *isa) {
     *s = (op_side){.be = be};
     if (be->open(&s->dev, &(cug_device_options){.threads = threads}) != CUG_OK) return -1;
-    if (threads)
-        snprintf(s->label, sizeof s->label, "%s/%d", be->name, threads);
-    else
-        snprintf(s->label, sizeof s->label, "%s", be->name);
+    snprintf(s->label, sizeof s->label, threads ? "%s/%d %s" : "%s", be->name, threads, isa);
     return 0;
+}
+
+/* The cpu backend again, on the instruction sets it would not choose here, alone and with an odd number of threads that
+ * splits work unevenly. */
+static void open_cpu_variants(op_world *w) {
+    static const struct {
+        int threads;
+        const char *isa;
+    } variants[] = {{1, "base"}, {3, "avx2"}};
+    const char *chosen = getenv("CUGLYPH_CPU_ISA");
+    char *keep = chosen ? strdup(chosen) : NULL;
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        setenv("CUGLYPH_CPU_ISA", variants[i].isa, 1);
+        w->sides += !side_open(&w->side[w->sides], &cug_backend_cpu, variants[i].threads, variants[i].isa);
+    }
+    if (keep)
+        setenv("CUGLYPH_CPU_ISA", keep, 1);
+    else
+        unsetenv("CUGLYPH_CPU_ISA");
+    free(keep);
 }
 
 static void side_close(op_side *s) {
@@ -43,21 +60,18 @@ static void side_close(op_side *s) {
 }
 
 int op_open(op_world *w, FILE *log, int with_ref) {
-    *w = (op_world){.log = log};
-    if (side_open(&w->ref, &cug_backend_ref, 0) || side_open(&w->terms, &cug_backend_ref, 0)) return -1;
-    w->small = with_ref;
-    if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0);
+    *w = (op_world){.log = log, .small = with_ref};
+    if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
+    if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
     for (int i = 0; (be = cug_backend_at(i)); i++) {
         if (be == &cug_backend_ref) continue;
-        if (side_open(&w->side[w->sides], be, 0)) {
+        if (side_open(&w->side[w->sides], be, 0, "")) {
             fprintf(log, "  %s: not here: %s\n", be->name, cug_error());
             continue;
         }
         w->sides++;
-        static const int threads[] = {1, 3}; /* alone, and an odd number that splits work unevenly */
-        for (int t = 0; t < 2 && !strcmp(be->name, "cpu"); t++)
-            if (!side_open(&w->side[w->sides], be, threads[t])) w->sides++;
+        if (be == &cug_backend_cpu) open_cpu_variants(w);
     }
     return 0;
 }
