@@ -57,6 +57,7 @@ static void begin(void) {
     routes[n++] = (http_route){"moved", NULL, HTTP_REDIRECT, good, strlen(good)};
     routes[n++] = (http_route){"loop", NULL, HTTP_REDIRECT, round_and_round, strlen(round_and_round)};
     routes[n++] = (http_route){"to-a-file", NULL, HTTP_REDIRECT, "file:///etc/", 12};
+    routes[n++] = (http_route){"to-ftp", NULL, HTTP_REDIRECT, "ftp://127.0.0.1:1/", 18};
     http_serve(&server, routes, n);
 }
 
@@ -123,6 +124,7 @@ Test(fetch, bad_answers_leave_nothing) {
         {"page", CUG_ECHECKSUM, "other bytes"},
         {"loop", CUG_ENET, "redirect"},
         {"to-a-file", CUG_ENET, "rotocol"},
+        {"to-ftp", CUG_ENET, "rotocol"},
         {"stall", CUG_ENET, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
