@@ -2,42 +2,68 @@
  * output channels stay in registers while filters stream past and inputs are broadcast. */
 #include "cpu/simd/vec.h"
 
-/* a_step is passed apart so that its commonest value, 1, can be a constant. */
-CUG_INLINE void accumulate(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *a, ptrdiff_t a_step) {
-    const float *p[CUG_TILE_PX];
-#pragma GCC unroll 12
-    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
-    const float *b = t->b;
-    for (int j = 0; j < t->rows; j++) {
-        ptrdiff_t at = j * t->a_row;
-        for (const float *end = b + (ptrdiff_t)t->len * CUG_PANEL; b < end; b += CUG_PANEL, at += a_step) {
-            vf b0 = vload(b), b1 = nv > 1 ? vload(b + V) : b0;
-#pragma GCC unroll 12
-            for (int i = 0; i < px; i++) {
-                vf x = vset(p[i][at]);
-                acc[i][0] += x * b0;
-                if (nv > 1) acc[i][1] += x * b1;
-            }
-        }
-    }
-}
+/* Terms added up in registers before they go to the running total: short chains keep float sums accurate (a sum's error
+ * grows with the number of additions at its final size). */
+#define CHAIN 96
 
-CUG_INLINE void start(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *c) {
+CUG_INLINE void clear(vf (*acc)[2], int px, int nv) {
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) {
-            if (t->add)
-                acc[i][v] = vload(c + i * t->c_step + v * V);
-            else
-                acc[i][v] = t->bias ? vload(t->bias + v * V) : (vf){0};
+        for (int v = 0; v < nv; v++) acc[i][v] = (vf){0};
+}
+
+/* acc = the tile's sum. a_step is passed apart so that its commonest value, 1, can be a constant. */
+CUG_INLINE void accumulate(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *a, ptrdiff_t a_step) {
+    const float *p[CUG_TILE_PX];
+    vf total[CUG_TILE_PX][2];
+    int breaks = t->rows * t->len > CHAIN, broken = 0;
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
+    const float *b = t->b;
+    clear(acc, px, nv);
+    for (int j = 0; j < t->rows; j++) {
+        ptrdiff_t at = j * t->a_row;
+        for (int left = t->len, n; left > 0; left -= n) {
+            n = left < CHAIN ? left : CHAIN;
+            for (const float *end = b + n * CUG_PANEL; b < end; b += CUG_PANEL, at += a_step) {
+                vf b0 = vload(b), b1 = nv > 1 ? vload(b + V) : b0;
+#pragma GCC unroll 12
+                for (int i = 0; i < px; i++) {
+                    vf x = vset(p[i][at]);
+                    acc[i][0] += x * b0;
+                    if (nv > 1) acc[i][1] += x * b1;
+                }
+            }
+            if (!breaks) continue;
+#pragma GCC unroll 12
+            for (int i = 0; i < px; i++)
+#pragma GCC unroll 2
+                for (int v = 0; v < nv; v++) total[i][v] = broken ? total[i][v] + acc[i][v] : acc[i][v];
+            clear(acc, px, nv);
+            broken = 1;
         }
+    }
+    if (!broken) return;
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < nv; v++) acc[i][v] = total[i][v];
+}
+
+/* acc += what the tile starts from. */
+CUG_INLINE void add_start(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *c) {
+    if (!t->add && !t->bias) return;
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < nv; v++) acc[i][v] += t->add ? vload(c + i * t->c_step + v * V) : vload(t->bias + v * V);
 }
 
 CUG_INLINE void block(int px, int nv, const cug_tile *t, const float *a, float *c, ptrdiff_t a_step) {
     vf acc[CUG_TILE_PX][2];
-    start(acc, px, nv, t, c);
     accumulate(acc, px, nv, t, a, a_step);
+    add_start(acc, px, nv, t, c);
     vf slope = vset(t->slope);
     cug_act_kind act = t->act;
 #pragma GCC unroll 12
@@ -55,8 +81,8 @@ CUG_INLINE void take(vf *best, vi *which, vf x, int i) {
 
 CUG_INLINE void block_pool(int windows, int nv, const cug_tile *t, const float *a, float *c, uint8_t *arg) {
     vf acc[CUG_TILE_PX][2];
-    start(acc, 4 * windows, nv, t, c);
     accumulate(acc, 4 * windows, nv, t, a, 1);
+    add_start(acc, 4 * windows, nv, t, c);
     vf slope = vset(t->slope);
     cug_act_kind act = t->act;
 #pragma GCC unroll 3
