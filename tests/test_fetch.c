@@ -228,7 +228,10 @@ Test(fetch, another_known_sets_file_is_not_overwritten) {
         snprintf(from, sizeof from, "%s%s/t10k-labels-idx1-ubyte%s", data, i & 1 ? "/mnist" : "", i & 2 ? "" : ".gz");
         b = tdata_read(from, &n);
     }
-    if (!b) cr_skip_test("MNIST is not in CUGLYPH_DATA");
+    if (!b) {
+        end(); /* Criterion leaves it out after a skip */
+        cr_skip_test("MNIST is not in CUGLYPH_DATA");
+    }
     mkdir(tdata_path("d"), 0777);
     tdata_write(tdata_path("d/t10k-labels-idx1-ubyte.gz"), b, n);
     free(b);
