@@ -19,7 +19,7 @@ static void begin(void) {
     setenv("HOME", tdata_path("home"), 1);
 }
 
-TestSuite(data, .init = begin, .fini = tdata_end);
+TestSuite(data, .init = begin, .fini = tdata_end, .timeout = 60);
 
 static uint8_t by_three(size_t i) { return (uint8_t)(i % 3); }
 static uint8_t up_to_nine(size_t i) { return (uint8_t)(i % 10); }
