@@ -13,7 +13,7 @@ CC       ?= cc
 VERSION  := 0.1.0
 ARCH_CPU := $(shell $(CC) -dumpmachine)
 WARN     := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
+CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
 CFLAGS   ?= -O2 -g
 AR       ?= ar
 CSTD     := -std=c11 -fopenmp -fvisibility=hidden -ffp-contract=off $(WARN)
@@ -60,10 +60,34 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean
+.PHONY: all lib suite help clean run test test-full format lint fuzz setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
+
+help:
+	@echo "make run         install what is missing, build, get MNIST, train cnn-d for 5 epochs, print its test accuracy"
+	@echo "make test        install what is missing, build, run every test a machine without a GPU can run"
+	@echo "make test-full   the same and the long ones"
+	@echo "make             build $(BIN) alone"
+	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
+	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
+	@echo "make clean       remove $(BUILD)"
+	@echo "options          CUDA=0|1 (default: 1 if nvcc is found)  BUILD=folder  SAN=address,undefined  V=1"
+
+setup:
+	@.ci/setup
+
+# The two commands. Each installs first and then calls make anew, which so sees a compiler that was just installed.
+run: setup
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@args=$$(data/obtain $(BIN)) && $(BIN) train cnn-d --epochs 5 $$args
+
+test: setup
+	@tests/run
+
+test-full: setup
+	@tests/run --full
 
 # Rebuilt when the flags change (CUDA=, SAN=, CFLAGS=), not otherwise.
 FLAGS_NOW := $(CC) $(CSTD) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(LDLIBS)
@@ -96,6 +120,33 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 
 -include $(OBJ:.o=.d) $(SIMD_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+
+# --- style and static checks -------------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')
+
+format:
+	clang-format -i $(C_FILES)
+
+lint:
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=missingIncludeSystem --suppress=unknownMacro -Iinclude -Isrc -DCUG_VERSION='"x"' -j2 src
+	clang-tidy --quiet --warnings-as-errors='*' $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))) \
+	  -- $(CPPFLAGS) -std=c11
+
+# --- fuzzing -----------------------------------------------------------------------------------------------------------
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+fuzz-%:
+	@mkdir -p $(BUILD)/fuzz/$*.corpus
+	$(Q)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	  tests/fuzz/fuzz_$*.c $(filter-out src/cpu/% src/cuda/% src/cli/%,$(filter-out src/backend.c,$(SRC))) \
+	  -o $(BUILD)/fuzz/$* $(LDLIBS)
+	$(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -print_final_stats=1 -verbosity=0 \
+	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$*.corpus $(wildcard tests/fuzz/corpus/$*)
 
 clean:
 	rm -rf $(BUILD)

@@ -43,7 +43,8 @@ cug_status cug_fail_at(cug_status s, const char *fmt, ...) {
     int n = vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
     if (n < 0) n = 0;
-    if ((size_t)n < sizeof message) snprintf(message + n, sizeof message - (size_t)n, ": %s", old);
+    if ((size_t)n + 2 < sizeof message)
+        snprintf(message + n, sizeof message - (size_t)n, ": %.*s", (int)sizeof message - n - 3, old);
     one_line(message);
     return s;
 }

@@ -5,6 +5,7 @@
 #include <cuglyph/dataset.h>
 #include <cuglyph/optimizer.h>
 #include <cuglyph/schedule.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -76,11 +77,19 @@ const char *cug_config_get(const cug_config *c, const char *key, char *out, size
 /* Values that do not fit together (min_lr > lr, patience without val ...): CUG_ECONFIG_VALUE. */
 cug_status cug_config_check(const cug_config *c);
 
-/* "key = value" lines, '#' comments, blank lines; a repeated key is an error. "WHERE:LINE: ..." in messages. */
+/* "key = value" lines, blank lines, '#' comments (at a line's start or after a blank); a value in double quotes keeps
+ * blanks and '#' (\" and \\ inside). A repeated key is an error. "WHERE:LINE: ..." in messages; options before the bad
+ * line are set. CUG_ECONFIG_SYNTAX, CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE. */
 cug_status cug_config_parse(cug_config *c, const char *text, size_t n, const char *where);
 cug_status cug_config_read(cug_config *c, const char *path);
 /* The whole config as such text, grouped, with comments; free() it. */
 cug_status cug_config_print(const cug_config *c, char **text);
+
+/* The command line: takes the option at argv[0], "--key VALUE", "--key=VALUE" or "--flag"; *used is 1 or 2. The last one
+ * given wins. A separate VALUE does not begin with "--". CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE: *used is 0. */
+cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used);
+/* All options by group with their defaults, at most 100 columns. */
+void cug_config_help(FILE *f);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,7 @@ typedef struct cug_images {
 } cug_images;
 
 typedef struct cug_dataset {
-    char name[64];  /* "mnist", "fashion-mnist", "idx" */
+    char name[64];   /* "mnist", "fashion-mnist", "idx" */
     char where[512]; /* the folder or file it came from, for a person */
     int classes;
     char class_names[CUG_MAX_CLASSES][32]; /* "7", "Sneaker" */
@@ -28,9 +28,10 @@ typedef struct cug_dataset {
 
 /* Opens NAME ("mnist", "fashion-mnist") from the first of these that holds all four of its files, gzip or plain:
  * data_dir (if not NULL: then only there), $CUGLYPH_DATA, the cache folder ($XDG_CACHE_HOME or ~/.cache, /cuglyph).
- * Inside each, the folder itself and its sub-folder NAME are looked at. Or NAME is "idx:IMAGES,LABELS[,IMAGES,LABELS]":
- * any pair by path, training then test (no test part: empty).
- * Not found: CUG_ENOENT, with the places looked at and the command that fetches it. */
+ * Inside each, first its sub-folder NAME, then the folder itself (all known sets use the same file names). Or NAME is
+ * "idx:IMAGES,LABELS[,IMAGES,LABELS]": any pair by path, training then test (no test part: empty).
+ * Not found: CUG_ENOENT, with the places looked at and the command that fetches it. One known set lying under another's
+ * name: CUG_EINVAL (seen by its first labels; checksums are cug_sha256_raw's work). */
 cug_status cug_dataset_open(cug_dataset **out, const char *name, const char *data_dir);
 void cug_dataset_free(cug_dataset *d); /* NULL is safe */
 

@@ -66,6 +66,7 @@ typedef struct cug_segment {
     int is_weight; /* decay and L1/L2 apply; biases: 0 */
     int frozen;
     cug_init_kind init; /* never AUTO once the graph is built */
+    int init_given;     /* by the spec's init= */
     int fan_in, fan_out;
 } cug_segment;
 
@@ -128,6 +129,9 @@ uint64_t cug_node_macs(const cug_node *n);
 
 /* Marks every segment of the named layer frozen; a trailing '*' matches any ending. CUG_ESPEC_NAME when none match. */
 cug_status cug_graph_freeze(cug_graph *g, const char *layer);
+
+/* Replaces the init of every weight whose layer has no init= of its own. CUG_ESPEC_VALUE for an unknown word. */
+cug_status cug_graph_override_init(cug_graph *g, const char *init);
 
 /* Initial weights in float32, from seed alone (CUG_RNG_INIT): flat_count elements, padding and biases zero. */
 void cug_graph_init(const cug_graph *g, uint64_t seed, float *flat);

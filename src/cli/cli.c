@@ -39,3 +39,15 @@ int cli_int(const char *text, long long lo, long long hi, long long *out) {
     *out = v;
     return 0;
 }
+
+int cli_value(int argc, char **argv, int *i, const char *name, const char **value) {
+    size_t n = strlen(name);
+    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] && argv[*i][n] != '=')) return 0;
+    if (argv[*i][n] == '=')
+        *value = argv[*i] + n + 1;
+    else if (*i + 1 < argc)
+        *value = argv[++*i];
+    else
+        return -1;
+    return 1;
+}

@@ -20,6 +20,10 @@ int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 int cli_fancy_stdout(void);
 int cli_fancy_stderr(void);
 
+/* Is argv[*i] the option `name`? "--name VALUE" (moves *i on) or "--name=VALUE": 1 and *value set; another argument: 0;
+ * the value is missing: -1. */
+int cli_value(int argc, char **argv, int *i, const char *name, const char **value);
+
 /* A whole number in [lo, hi], nothing after it; 0 on success, -1 otherwise. */
 int cli_int(const char *text, long long lo, long long hi, long long *out);
 

@@ -202,11 +202,12 @@ int op_run(op_world *w, op_side *s, const op_call *c) {
     if (once == 0) s->skipped++;
     if (once <= 0) return once;
     s->cases++;
-    if (run_once(w, s, c, 1) != 1) return -1;
+    int again = s != &w->ref; /* the reference proves its own repeatability when it is a side (op_open, with_ref) */
+    if (again && run_once(w, s, c, 1) != 1) return -1;
     for (int i = 0; i < OP_SLOTS; i++) {
         const op_slot *slot = &c->slots[i];
         if (slot->role == OP_ABSENT) continue;
-        if (memcmp(s->first[i] + OP_GUARD, s->second[i] + OP_GUARD, slot_bytes(s, slot))) {
+        if (again && memcmp(s->first[i] + OP_GUARD, s->second[i] + OP_GUARD, slot_bytes(s, slot))) {
             op_failed(w, "%s [%s] on %s: two runs gave different bits in %s", c->op, c->name, s->label, slot->name);
             return -1;
         }
@@ -233,18 +234,23 @@ static int run_terms(op_world *w, const op_call *c) {
 
 static double unit_roundoff(const op_side *s) { return s->be->real == CUG_F64 ? 0x1p-53 : 0x1p-24; }
 
+static int within(double got, double want, double tol) {
+    if (isnan(want)) return isnan(got);
+    if (isinf(want)) return got == want;
+    return fabs(got - want) <= tol; /* false for a NaN */
+}
+
 static void compare_floats(op_world *w, op_side *s, const op_call *c, int i, const double *terms) {
     const op_slot *slot = &c->slots[i];
-    const double *want = w->ref.value[i], *got = s->value[i];
+    const double *want = w->ref.value[i], *got = s->value[i], u = unit_roundoff(s);
     int exact = slot->atol == 0 && slot->rtol == 0 && !terms;
-    size_t wrong = 0, at = 0;
+    size_t wrong = 0, at = 0, far = 0, far_max = slot->count / 1000 > 10 ? slot->count / 1000 : 10;
     for (size_t k = 0; k < slot->count; k++) {
         double expect = exact && s->be->real != CUG_F64 ? (double)(float)want[k] : want[k];
-        double tol = slot->atol + slot->rtol * fabs(expect) + (terms ? 4 * unit_roundoff(s) * terms[k] : 0);
-        int same = isnan(expect)   ? isnan(got[k])
-                   : isinf(expect) ? got[k] == expect
-                                   : fabs(got[k] - expect) <= tol; /* false for a NaN */
-        if (!same && !wrong++) at = k;
+        double tol = slot->atol + slot->rtol * fabs(expect), sum = terms ? 4 * u * terms[k] : 0;
+        if (within(got[k], expect, tol + sum)) continue;
+        if (terms && far++ < far_max && within(got[k], expect, tol + 2 * sum)) continue;
+        if (!wrong++) at = k;
     }
     if (wrong)
         op_failed(w, "%s [%s] on %s: %s: %zu of %zu differ, first at %zu: got %.9g, want %.9g (terms %.3g)", c->op,
@@ -315,11 +321,11 @@ static void spoil(op_world *w, op_side *s, const op_call *c, prepared *p, int i,
     p->tensor[i].dtype = good.dtype == CUG_I32 ? CUG_U8 : CUG_I32;
     expect_refusal(w, s, c, p, c, "of another type", name);
     p->tensor[i] = good;
-    p->tensor[i].dims[0]++;
-    expect_refusal(w, s, c, p, c, "one element too long", name);
-    p->tensor[i].dims[0] -= 2;
-    expect_refusal(w, s, c, p, c, "one element too short", name);
-    p->tensor[i] = good;
+    for (int off = -1; off <= 1 && !c->slots[i].any_count; off += 2) {
+        p->tensor[i].dims[0] = good.dims[0] + off;
+        expect_refusal(w, s, c, p, c, off < 0 ? "one element short" : "one element long", name);
+        p->tensor[i] = good;
+    }
     p->tensor[i].ptr = NULL;
     expect_refusal(w, s, c, p, c, "without memory", name);
     p->tensor[i] = good;

@@ -23,9 +23,12 @@ typedef struct {
     size_t count;
     const void *data; /* double, int32_t, uint8_t or int64_t by dtype; NULL for OP_OUT */
     int raw;          /* not a tensor on the far side (step, metrics): its memory alone is passed */
+    int any_count;    /* every size of this argument is right */
     int inplace;      /* OP_OUT only: 1 + index of the input whose memory it shares; 0: memory of its own */
-    /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 * 2^-24 * terms, where terms is what the
-     * reference makes of the inputs' absolute values. All zero: equal to the reference rounded to the float type. */
+    /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 u terms, u the float type's roundoff and terms
+     * what the reference makes of the inputs' absolute values. Sums may exceed that for one element in a thousand (ten
+     * in a small tensor) up to 8 u: plain float32 sums of 10 to 1,600 terms do, about once in 10^5 elements. All zero:
+     * equal to the reference rounded to the float type. */
     double atol, rtol;
     int by_terms;
     const double *terms; /* instead of that second reference run */
@@ -67,6 +70,7 @@ typedef struct {
     op_side ref, terms; /* terms: a second reference device, for the sums of absolute values */
     op_side side[OP_SIDES];
     int sides;
+    int small; /* leave the full batches out */
     void **owned;
     size_t n_owned;
 } op_world;
@@ -77,6 +81,9 @@ int op_open(op_world *w, FILE *log, int with_ref);
 void op_close(op_world *w);
 /* One line: cases and skips of each side; then returns the failures. */
 int op_summary(op_world *w, const char *title);
+
+/* The i-th of: the sides, then the reference itself; NULL past the end. */
+op_side *op_any_side(op_world *w, int i);
 
 /* Counts and prints a failure (only the first few are printed). */
 void op_failed(op_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -133,7 +133,8 @@ static void check_case(op_world *w, const conv2d_case *k, int exact) {
 
 void op_test_conv2d(op_world *w) {
     for (int i = 0; i < CONV2D_CASES; i++)
-        for (int exact = 1; exact >= 0; exact--) check_case(w, &conv2d_cases[i], exact);
+        for (int exact = 1; exact >= 0; exact--)
+            if (!w->small || !conv2d_cases[i].large) check_case(w, &conv2d_cases[i], exact);
     const conv2d_case *k = &conv2d_cases[5];
     cug_conv2d_shape s = k->s;
     if (cug_conv2d_shape_init(&s) != CUG_OK) return;

@@ -79,7 +79,7 @@ static void check_case(op_world *w, const linear_case *k, int exact) {
         op_call c = fwd_call(w, k, exact, bias);
         op_compare(w, &c);
     }
-    int variations = k->large ? 2 : (int)(sizeof backward / sizeof *backward);
+    int variations = k->large ? 1 : (int)(sizeof backward / sizeof *backward);
     for (int i = 0; i < variations; i++) {
         op_call c = bwd_call(w, k, exact, backward[i].want, backward[i].acc);
         op_compare(w, &c);
@@ -89,7 +89,8 @@ static void check_case(op_world *w, const linear_case *k, int exact) {
 
 void op_test_linear(op_world *w) {
     for (int i = 0; i < LINEAR_CASES; i++)
-        for (int exact = 1; exact >= 0; exact--) check_case(w, &linear_cases[i], exact);
+        for (int exact = 1; exact >= 0; exact--)
+            if (!w->small || !linear_cases[i].large) check_case(w, &linear_cases[i], exact);
     linear_case k = linear_cases[4];
     op_call c = fwd_call(w, &k, 1, 1), g = bwd_call(w, &k, 1, 7, 0);
     op_bad_arguments(w, &c, 1u << 3);

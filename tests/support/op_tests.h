@@ -19,6 +19,10 @@ void op_test_bce_logits(op_world *w);
 void op_test_mse(op_world *w);
 void op_test_normalize(op_world *w);
 void op_test_metrics(op_world *w);
+void op_test_update_closed(op_world *w);
+void op_test_update(op_world *w);
+void op_test_update_gate(op_world *w);
+void op_test_grad_norm(op_world *w);
 
 /* All of the above, for a loop. */
 static const struct {
@@ -39,6 +43,10 @@ static const struct {
     {"mse", op_test_mse},
     {"normalize", op_test_normalize},
     {"metrics", op_test_metrics},
+    {"update, closed", op_test_update_closed},
+    {"update", op_test_update},
+    {"update, gate", op_test_update_gate},
+    {"grad_norm", op_test_grad_norm},
 };
 #define OP_TESTS ((int)(sizeof op_tests / sizeof *op_tests))
 

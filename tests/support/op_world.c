@@ -45,6 +45,7 @@ static void side_close(op_side *s) {
 int op_open(op_world *w, FILE *log, int with_ref) {
     *w = (op_world){.log = log};
     if (side_open(&w->ref, &cug_backend_ref, 0) || side_open(&w->terms, &cug_backend_ref, 0)) return -1;
+    w->small = with_ref;
     if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0);
     const cug_backend *be;
     for (int i = 0; (be = cug_backend_at(i)); i++) {
@@ -67,6 +68,8 @@ void op_close(op_world *w) {
     side_close(&w->ref);
     side_close(&w->terms);
 }
+
+op_side *op_any_side(op_world *w, int i) { return i < w->sides ? &w->side[i] : i == w->sides ? &w->ref : NULL; }
 
 int op_summary(op_world *w, const char *title) {
     fprintf(w->log, "  %-14s", title);

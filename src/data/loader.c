@@ -1,0 +1,83 @@
+/* loader.c - which images, in which order: the stratified split and the batches of an epoch. */
+#include <cuglyph/dataset.h>
+#include <cuglyph/random.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many of each class go to validation: whole parts, then the largest remainders (the lower class at a tie). */
+static void share(const size_t count[CUG_MAX_CLASSES], size_t n, size_t n_val, size_t take[CUG_MAX_CLASSES]) {
+    uint64_t remainder[CUG_MAX_CLASSES];
+    size_t given = 0;
+    for (int c = 0; c < CUG_MAX_CLASSES; c++) {
+        uint64_t product = (uint64_t)count[c] * n_val; /* both fit 31 bits */
+        take[c] = (size_t)(product / n);
+        remainder[c] = product % n;
+        given += take[c];
+    }
+    for (; given < n_val; given++) {
+        int best = 0;
+        for (int c = 1; c < CUG_MAX_CLASSES; c++)
+            if (remainder[c] > remainder[best]) best = c;
+        take[best]++;
+        remainder[best] = 0;
+    }
+}
+
+cug_status cug_split_stratified(const cug_images *im, size_t n_val, uint64_t seed, int32_t **train, size_t *n_train,
+                                int32_t **val, size_t *n_val_out) {
+    size_t n = (size_t)im->count, count[CUG_MAX_CLASSES] = {0}, take[CUG_MAX_CLASSES], start[CUG_MAX_CLASSES];
+    size_t seen[CUG_MAX_CLASSES] = {0}, t = 0, v = 0;
+    cug_status st = CUG_OK;
+    *train = *val = NULL;
+    *n_train = *n_val_out = 0;
+    if (n_val >= n)
+        return cug_fail(CUG_EINVAL, "%zu validation images of %zu leave none to train on; hold out fewer", n_val, n);
+    int32_t *a = malloc((n - n_val) * sizeof *a), *b = malloc((n_val + 1) * sizeof *b);
+    uint8_t *chosen = calloc(n, 1); /* [start of class c + rank within it] */
+    if (!a || !b || !chosen) {
+        st = cug_fail(CUG_ENOMEM, "out of memory for a split of %zu images", n);
+        goto cleanup;
+    }
+    for (size_t i = 0; i < n; i++) count[im->labels[i]]++;
+    share(count, n, n_val, take);
+    for (size_t c = 0, at = 0; c < CUG_MAX_CLASSES; at += count[c++]) {
+        start[c] = at;
+        for (size_t j = 0; j < take[c]; j++)
+            chosen[at + cug_permute(seed, CUG_RNG_SPLIT, (uint32_t)c, (uint32_t)count[c], (uint32_t)j)] = 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int32_t c = im->labels[i];
+        if (chosen[start[c] + seen[c]++])
+            b[v++] = (int32_t)i;
+        else
+            a[t++] = (int32_t)i;
+    }
+    *train = a, *n_train = t, a = NULL;
+    *val = b, *n_val_out = v, b = NULL;
+cleanup:
+    free(a);
+    free(b);
+    free(chosen);
+    return st;
+}
+
+size_t cug_loader_batches(const cug_loader *l) {
+    return l->batch > 0 ? (l->n + (size_t)l->batch - 1) / (size_t)l->batch : 0;
+}
+
+void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *ids, uint8_t *pixels, int32_t *labels,
+                      int *n) {
+    const cug_images *im = l->images;
+    size_t size = (size_t)im->H * (size_t)im->W * (size_t)im->C;
+    size_t first = b * (size_t)l->batch, left = first < l->n ? l->n - first : 0;
+    int count = left < (size_t)l->batch ? (int)left : l->batch;
+    for (int i = 0; i < count; i++) {
+        uint32_t at = (uint32_t)(first + (size_t)i);
+        if (l->shuffle) at = cug_permute(l->seed, CUG_RNG_SHUFFLE, epoch, (uint32_t)l->n, at);
+        int32_t id = l->ids ? l->ids[at] : (int32_t)at;
+        ids[i] = id;
+        if (pixels) memcpy(pixels + (size_t)i * size, im->pixels + (size_t)id * size, size);
+        if (labels) labels[i] = im->labels[id];
+    }
+    *n = count;
+}

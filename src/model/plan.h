@@ -1,0 +1,74 @@
+/* plan.h - inside of a plan, and the table that says how each op runs in one. */
+#ifndef CUG_MODEL_PLAN_H
+#define CUG_MODEL_PLAN_H
+
+#include <cuglyph/plan.h>
+
+/* A tensor's place in the arena; live from op time `start` to `end`, both included. */
+typedef struct plan_buffer {
+    size_t bytes, offset;
+    int start, end;
+    char name[CUG_NAME_MAX + 16];
+} plan_buffer;
+
+typedef struct plan_op {
+    cug_node node; /* batch size filled in */
+    unsigned acc_dx[CUG_MAX_INPUTS];
+    unsigned acc_dw;
+    int want_dx[CUG_MAX_INPUTS];
+    int want_dw;               /* any of its parameters is trained */
+    int saved, ws_fwd, ws_bwd; /* buffers, -1 for none */
+    /* as bound */
+    cug_tensor x[CUG_MAX_INPUTS], dx[CUG_MAX_INPUTS]; /* dx[i].ptr NULL: not wanted */
+    cug_tensor y, dy, w, b, dw, db;                   /* w.ptr ... NULL: no such parameter, or frozen */
+    cug_tensor ids, saved_t;
+    const cug_step *step;
+    int train; /* dropout draws, saved is written */
+} plan_op;
+
+/* How one kind of op takes part in a plan: one file an op under src/model/ops/. */
+typedef struct op_def {
+    cug_op_kind kind;
+    int bwd_needs_x, bwd_needs_y; /* backward reads the forward's input, output */
+    int in_place;                 /* y may take x's place, dx may take dy's */
+    /* NULL when the backend lacks it. */
+    int (*supports)(const cug_backend *be, const cug_node *n);
+    void (*set_batch)(cug_node *n, int batch);
+    size_t (*workspace)(const cug_backend *be, const cug_device *dev, const cug_node *n, cug_pass pass);
+    size_t (*saved_bytes)(const cug_backend *be, const cug_node *n);
+    cug_status (*fwd)(const cug_backend *be, const plan_op *op, const cug_exec *ex);
+    /* Gradient of input i; parameters' gradients with i = 0. Called for i = 0 always, for others where wanted. */
+    cug_status (*bwd)(const cug_backend *be, const plan_op *op, int i, const cug_exec *ex);
+} op_def;
+
+const op_def *op_def_of(cug_op_kind kind);
+
+/* NULL for a tensor that is not there: what ops expect of optional arguments. */
+static inline const cug_tensor *opt(const cug_tensor *t) { return t->ptr ? t : 0; }
+
+enum { BUF_LOSS = 0, BUF_PRED = 1 }; /* the first two buffers */
+
+struct cug_plan {
+    const cug_graph *g;
+    const cug_backend *be;
+    int batch;
+    unsigned flags;
+    int n_ops;
+    plan_op *ops;
+    int n_buffers, cap_buffers;
+    plan_buffer *buffers;
+    int *value_buffer, *grad_buffer; /* per graph value: buffer, -1 for none */
+    size_t arena_bytes, unshared_bytes;
+    cug_plan_buffers bound;
+    cug_plan_observer observer;
+    void *observer_user;
+};
+
+/* plan_fuse.c: the graph's nodes as plan ops, runs of conv2d + activation + max pooling made one where possible. */
+cug_status plan_expand(cug_plan *p);
+/* plan_pack.c: offsets for all buffers, no two that live at one time overlapping; sets arena_bytes, unshared_bytes. */
+cug_status plan_pack(cug_plan *p);
+
+#define CUG_PLAN_GUARD 256 /* bytes on both sides of every buffer under CUG_PLAN_NO_REUSE */
+
+#endif

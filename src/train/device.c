@@ -1,0 +1,47 @@
+/* device.c - which device a run uses. */
+#include <cuglyph/train.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char note_text[600];
+
+/* "cuda:1" -> backend name "cuda", ordinal 1. */
+static cug_status split_name(const char *device, char *name, size_t n, int *ordinal) {
+    const char *colon = strchr(device, ':');
+    size_t len = colon ? (size_t)(colon - device) : strlen(device);
+    *ordinal = 0;
+    if (len >= n) len = n - 1;
+    memcpy(name, device, len);
+    name[len] = 0;
+    if (!colon) return CUG_OK;
+    char *end;
+    long v = strtol(colon + 1, &end, 10);
+    if (end == colon + 1 || *end || v < 0 || v > 1023 || strcmp(name, "cuda") != 0)
+        return cug_fail(CUG_EINVAL, "device '%s': expected auto, cpu, ref, cuda or cuda:N", device);
+    *ordinal = (int)v;
+    return CUG_OK;
+}
+
+cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_device **dev, const char **note) {
+    cug_device_options opt = {.threads = (int)c->threads};
+    char name[32];
+    if (note) *note = "";
+    if (strcmp(c->device, "auto") != 0) {
+        CUG_TRY(split_name(c->device, name, sizeof name, &opt.ordinal));
+        *be = cug_backend_find(name);
+        if (!*be && strcmp(name, "cuda") == 0)
+            return cug_fail(CUG_ENOTSUP, "device cuda: this build has no CUDA; build with CUDA=1, or use --device cpu");
+        if (!*be) return cug_fail(CUG_EINVAL, "device '%s': expected auto, cpu, ref, cuda or cuda:N", c->device);
+        return (*be)->open(dev, &opt);
+    }
+    const cug_backend *cuda = cug_backend_find("cuda");
+    if (cuda) {
+        *be = cuda;
+        if (cuda->open(dev, &opt) == CUG_OK) return CUG_OK;
+        snprintf(note_text, sizeof note_text, "%.500s; using the CPU", cug_error());
+        if (note) *note = note_text;
+    }
+    *be = cug_backend_find("cpu");
+    return (*be)->open(dev, &opt);
+}

@@ -1,0 +1,143 @@
+/* job.c - opens data, model and device as a config says, and runs a part of the data through a net. */
+#include "train/job.h"
+#include <stdlib.h>
+#include <string.h>
+
+static cug_status apply_freeze(cug_graph *g, const char *list) {
+    char *copy = strdup(list), *save = 0;
+    if (!copy) return cug_fail(CUG_ENOMEM, "out of memory");
+    cug_status st = CUG_OK;
+    for (char *name = strtok_r(copy, ", ", &save); name && st == CUG_OK; name = strtok_r(0, ", ", &save))
+        st = cug_graph_freeze(g, name);
+    free(copy);
+    return st;
+}
+
+static cug_status open_model(job *j, const cug_config *c) {
+    CUG_TRY(cug_model_load(&j->g, c->model));
+    if (*c->freeze) CUG_TRY(apply_freeze(j->g, c->freeze));
+    return *c->init ? cug_graph_override_init(j->g, c->init) : CUG_OK;
+}
+
+static cug_status check_fit(const job *j) {
+    const cug_value *in = &j->g->values[0], *out = &j->g->values[j->g->output];
+    const cug_images *im = &j->d->train;
+    int same = in->flat ? in->C == im->H * im->W * im->C : in->H == im->H && in->W == im->W && in->C == im->C;
+    if (!same)
+        return cug_fail(CUG_EDATA_SHAPE, "model %s takes %dx%dx%d, but %s has images of %dx%dx%d", j->g->name, in->H,
+                        in->W, in->C, j->d->name, im->H, im->W, im->C);
+    if (out->C != j->d->classes && !(out->C == 1 && j->d->classes == 2))
+        return cug_fail(CUG_EDATA_SHAPE,
+                        "model %s has %d output%s, but %s has %d classes; choose classes with --classes", j->g->name,
+                        out->C, out->C == 1 ? "" : "s", j->d->name, j->d->classes);
+    return CUG_OK;
+}
+
+static cug_status open_data(job *j, const cug_config *c) {
+    CUG_TRY(cug_dataset_open(&j->d, c->data, *c->data_dir ? c->data_dir : 0));
+    if (*c->classes) CUG_TRY(cug_dataset_keep_classes(j->d, c->classes));
+    cug_images *tr = &j->d->train;
+    if (c->limit > 0 && c->limit < tr->count) tr->count = (int)c->limit;
+    if (c->val >= tr->count)
+        return cug_fail(CUG_ECONFIG_VALUE, "val = %lld: only %d training images; hold out fewer with --val N",
+                        (long long)c->val, tr->count);
+    CUG_TRY(check_fit(j));
+    CUG_TRY(cug_split_stratified(tr, (size_t)c->val, c->seed, &j->train_ids, &j->n_train, &j->val_ids, &j->n_val));
+    cug_images_stats(tr, j->train_ids, j->n_train, &j->mean, &j->sd);
+    cug_scaling_factors(c->scale, j->mean, j->sd, &j->scale, &j->shift);
+    j->train = (cug_loader){tr, j->train_ids, j->n_train, (int)c->batch, 1, c->seed};
+    j->val = (cug_loader){tr, j->val_ids, j->n_val, (int)c->eval_batch, 0, c->seed};
+    j->test = (cug_loader){&j->d->test, 0, (size_t)j->d->test.count, (int)c->eval_batch, 0, c->seed};
+    return CUG_OK;
+}
+
+cug_status job_open(job *j, const cug_config *c) {
+    memset(j, 0, sizeof *j);
+    CUG_TRY(open_model(j, c));
+    CUG_TRY(open_data(j, c));
+    return cug_device_open(c, &j->be, &j->dev, &j->device_note);
+}
+
+/* The batch sizes a loader hands out: the full one and the last. */
+static void add_sizes(const cug_loader *l, int *sizes) {
+    size_t full = l->n / (size_t)l->batch, rest = l->n % (size_t)l->batch;
+    const int want[2] = {full ? l->batch : 0, (int)rest};
+    for (int w = 0; w < 2; w++) {
+        if (!want[w]) continue;
+        int i = 0;
+        while (i < CUG_NET_MAX_SIZES && sizes[i] && sizes[i] != want[w]) i++;
+        if (i < CUG_NET_MAX_SIZES) sizes[i] = want[w];
+    }
+}
+
+cug_status job_open_net(job *j, const cug_config *c, int training) {
+    cug_net_options o = {.plan_flags = (c->no_reuse ? CUG_PLAN_NO_REUSE : 0u) | (c->no_fuse ? CUG_PLAN_NO_FUSE : 0u),
+                         .scale = j->scale,
+                         .shift = j->shift,
+                         .smoothing = (float)c->smoothing,
+                         .classes = j->d->classes,
+                         .seed = c->seed,
+                         .opt = {.kind = c->optimizer,
+                                 .momentum = (float)c->momentum,
+                                 .beta1 = (float)c->beta1,
+                                 .beta2 = (float)c->beta2,
+                                 .eps = (float)c->eps,
+                                 .weight_decay = (float)c->weight_decay,
+                                 .l1 = (float)c->l1,
+                                 .l2 = (float)c->l2,
+                                 .clip_value = (float)c->clip_value,
+                                 .clip_norm = (float)c->clip_norm}};
+    if (training)
+        add_sizes(&j->train, o.train_sizes);
+    else { /* any part may be asked for */
+        cug_loader whole = j->train;
+        whole.batch = (int)c->eval_batch;
+        add_sizes(&whole, o.eval_sizes);
+    }
+    add_sizes(&j->val, o.eval_sizes);
+    add_sizes(&j->test, o.eval_sizes);
+    CUG_TRY(cug_net_create(&j->net, j->g, j->be, j->dev, &o));
+
+    size_t n = (size_t)(c->batch > c->eval_batch ? c->batch : c->eval_batch);
+    j->pixels = malloc(n * cug_value_count(&j->g->values[0]));
+    j->labels = malloc(n * sizeof *j->labels);
+    j->ids = malloc(n * sizeof *j->ids);
+    return j->pixels && j->labels && j->ids ? CUG_OK : cug_fail(CUG_ENOMEM, "out of memory for a batch of %zu", n);
+}
+
+void job_close(job *j) {
+    cug_net_free(j->net);
+    if (j->be) j->be->close(j->dev);
+    cug_graph_free(j->g);
+    cug_dataset_free(j->d);
+    free(j->train_ids);
+    free(j->val_ids);
+    free(j->pixels);
+    free(j->labels);
+    free(j->ids);
+    memset(j, 0, sizeof *j);
+}
+
+cug_batch job_batch(job *j, const cug_loader *l, uint32_t epoch, size_t b) {
+    cug_batch batch = {0, j->pixels, j->labels, j->ids};
+    cug_loader_batch(l, epoch, b, j->ids, j->pixels, j->labels, &batch.n);
+    return batch;
+}
+
+cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e,
+                        void (*on_batch)(void *user, uint64_t done, uint64_t of), void *user) {
+    size_t classes = (size_t)j->d->classes, batches = cug_loader_batches(part);
+    cug_metrics m;
+    int64_t *confusion = malloc(classes * classes * sizeof *confusion);
+    if (!confusion) return cug_fail(CUG_ENOMEM, "out of memory for a confusion matrix of %zu classes", classes);
+    cug_status st = cug_net_metrics_reset(j->net);
+    for (size_t b = 0; st == CUG_OK && b < batches; b++) {
+        cug_batch batch = job_batch(j, part, 0, b);
+        st = cug_net_eval_step(j->net, &batch);
+        if (st == CUG_OK && on_batch) on_batch(user, b + 1, batches);
+    }
+    if (st == CUG_OK) st = cug_net_metrics_read(j->net, &m, confusion);
+    if (st == CUG_OK) st = cug_evaluation_make(e, &m, confusion, j->d->classes);
+    free(confusion);
+    return st;
+}

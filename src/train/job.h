@@ -1,0 +1,37 @@
+/* job.h - what training and evaluation both need open: data, model, device, net. */
+#ifndef CUG_TRAIN_JOB_H
+#define CUG_TRAIN_JOB_H
+
+#include <cuglyph/train.h>
+
+typedef struct job {
+    const cug_backend *be;
+    cug_device *dev;
+    const char *device_note; /* "" or a line for the user */
+    cug_graph *g;
+    cug_dataset *d;
+    int32_t *train_ids, *val_ids;
+    size_t n_train, n_val;
+    double mean, sd; /* of the training part's pixels/255 */
+    float scale, shift;
+    cug_loader train, val, test;
+    cug_net *net;
+    /* one batch on the host */
+    uint8_t *pixels;
+    int32_t *labels, *ids;
+} job;
+
+/* Opens what the config asks for, in the order: model, data (split, scaling), device. */
+cug_status job_open(job *j, const cug_config *c);
+/* Makes the net; training plans only with `training`. */
+cug_status job_open_net(job *j, const cug_config *c, int training);
+void job_close(job *j);
+
+/* Next batch of a loader into the job's host buffers. */
+cug_batch job_batch(job *j, const cug_loader *l, uint32_t epoch, size_t b);
+
+/* The whole part through the net; e is made (free it). on_batch may be NULL. */
+cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e,
+                        void (*on_batch)(void *user, uint64_t done, uint64_t of), void *user);
+
+#endif

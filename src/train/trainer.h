@@ -1,0 +1,51 @@
+/* trainer.h - the state of one training run, and how it travels through a checkpoint. */
+#ifndef CUG_TRAIN_TRAINER_H
+#define CUG_TRAIN_TRAINER_H
+
+#include <cuglyph/run.h>
+
+#include "train/job.h"
+
+/* Where a run stands: everything, besides weights and optimizer state, that going on exactly needs. */
+typedef struct progress {
+    uint64_t step;       /* optimizer steps done */
+    int64_t epoch;       /* epochs done */
+    uint64_t batch;      /* batches done of the current epoch */
+    cug_metrics metrics; /* of the current epoch so far */
+    int has_best;
+    double best; /* monitored value */
+    int64_t best_epoch, bad_epochs;
+    uint64_t log_jsonl, log_csv; /* bytes of the logs that belong to this state */
+    double seconds;              /* of training before this process */
+} progress;
+
+typedef struct trainer {
+    job j;
+    const cug_config *c;
+    cug_run *run;
+    cug_schedule schedule;
+    progress at;
+    size_t batches;                      /* an epoch */
+    void *params, *state[CUG_MAX_STATE]; /* host copies for checkpoints */
+    char *config_text;
+    double started; /* monotonic seconds */
+    uint64_t started_images, images;
+    void (*on_event)(void *user, const cug_event *e);
+    void *user;
+} trainer;
+
+double trainer_now(void);
+double trainer_seconds(const trainer *t);
+
+/* Saves weights, optimizer state and progress as RUN/file. */
+cug_status trainer_save(trainer *t, const char *file);
+/* Loads RUN/file into the net; with `everything` also optimizer state and progress, logs cut back to it. */
+cug_status trainer_load(trainer *t, const char *file, int everything);
+
+/* Log lines. */
+cug_status trainer_log_start(trainer *t);
+cug_status trainer_log_step(trainer *t, double lr);
+cug_status trainer_log_epoch(trainer *t, double lr, const cug_evaluation *val, double images_per_second, int improved);
+cug_status trainer_log_final(trainer *t, const cug_evaluation *test, const char *weights, int stopped_early);
+
+#endif

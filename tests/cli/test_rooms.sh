@@ -1,0 +1,21 @@
+# test_rooms.sh - each op of the backend table has its file in every room (docs/ADDING_AN_OP.md).
+. "$(dirname "$0")/lib.sh"
+cd "$(dirname "$0")/../.." || exit 1
+ops=$(sed -nE 's/^ *const cug_[a-z0-9_]+_ops \*([a-z0-9_]+);.*/\1/p' include/cuglyph/backend.h)
+[ "$(wc -w <<<"$ops")" -ge 15 ] && pass "the backend table lists its ops" || fail "the backend table" "only: $ops"
+missing=""
+room() { [ -e "$1" ] || missing="$missing $1"; }
+for op in $ops; do
+    room "include/cuglyph/$op.h"
+    room "src/cpu/$op.c"
+    room "tests/cases/$op.h"
+    [ "$op" = conv_block ] || room "src/ref/$op.c" # its reference is the ops it stands for
+    case $op in
+    softmax_xent | bce_logits | mse | normalize | optimizer | metrics) ;; # called by the plan and the net, not a layer
+    *) room "src/model/ops/$op.c" ;;
+    esac
+done
+[ -z "$missing" ] && pass "every op has all its rooms" || fail "every op has all its rooms" "missing:$missing"
+long=$(git ls-files '*.c' '*.h' '*.cu' '*.cuh' 2>/dev/null | xargs -r wc -l | awk '$2 != "total" && $1 > 500 {print $2}')
+[ -z "$long" ] && pass "no source file over 500 lines" || fail "no source file over 500 lines" "$long"
+exit $bad
