@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#undef cug_fail
+#undef cug_fail_at
 
 static _Thread_local char message[1024] = "";
 

@@ -32,7 +32,7 @@ static cug_status difference(probe *p, double *at, size_t n, const double *v, si
                              int *kinked) {
     double loss[2];
     uint64_t side[2];
-    double *old = malloc((v ? n : 1) * sizeof *old);
+    double *old = malloc(((v ? n : 0) + 1) * sizeof *old);
     if (!old) return cug_fail(CUG_ENOMEM, "out of memory for %zu elements", n);
     memcpy(old, v ? at : at + e, (v ? n : 1) * sizeof *old);
     cug_status st = CUG_OK;
@@ -69,8 +69,8 @@ static cug_status check_tensor(probe *p, const char *name, double *at, const dou
     for (int i = 0; i < count; i++) {
         size_t e =
             all ? (size_t)i : cug_permute(o->seed + stream, CUG_RNG_GRADCHECK, STREAM_ENTRY, (uint32_t)n, (uint32_t)i);
-        double slope;
-        int kinked;
+        double slope = 0;
+        int kinked = 0;
         CUG_TRY(difference(p, at, n, 0, e, o->eps, &slope, &kinked));
         if (kinked)
             row.skipped++;
@@ -81,8 +81,8 @@ static cug_status check_tensor(probe *p, const char *name, double *at, const dou
     if (!v) return cug_fail(CUG_ENOMEM, "out of memory for %zu elements", n);
     cug_status st = CUG_OK;
     for (int d = 0; d < o->directions && st == CUG_OK; d++) {
-        double norm = 0, want = 0, slope;
-        int kinked;
+        double norm = 0, want = 0, slope = 0;
+        int kinked = 0;
         for (size_t i = 0; i < n; i++) {
             v[i] = (double)cug_normal(o->seed, CUG_RNG_GRADCHECK, STREAM_DIRECTION + 16 * stream + (uint32_t)d, i);
             norm += v[i] * v[i];

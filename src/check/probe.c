@@ -49,7 +49,7 @@ cug_status probe_put(const probe *p, const cug_tensor *t, const double *in) {
     if (t->dtype == CUG_F64) return p->be->upload(p->dev, t->ptr, in, n * sizeof *in, p->ex.stream);
     float *f = malloc((n + 1) * sizeof *f);
     if (!f) return cug_fail(CUG_ENOMEM, "out of memory for %zu elements", n);
-    for (size_t i = 0; i < n; i++) f[i] = (float)in[i];
+    for (size_t i = 0; i < n; i++) f[i] = (float)in[i]; /* NOLINT: `in` holds the tensor's n elements */
     cug_status st = p->be->upload(p->dev, t->ptr, f, n * sizeof *f, p->ex.stream);
     free(f);
     return st;

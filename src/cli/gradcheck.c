@@ -45,7 +45,7 @@ static int number(int argc, char **argv, int *i, const char *name, long long lo,
 }
 
 static int parse(int argc, char **argv, arguments *a) {
-    long long v;
+    long long v = 0;
     int rc = 0;
     for (int i = 1; i < argc && !rc; i++) {
         int k = cli_value(argc, argv, &i, "--backend", &a->backend);

@@ -30,7 +30,7 @@ static size_t value_bytes(const cug_plan *p, int v) {
 }
 
 /* Which values' gradients are wanted: those with a trained parameter (or, on request, the input) upstream. */
-static void mark_gradients(cug_plan *p, char *needs) {
+static void mark_gradients(cug_plan *p, unsigned char *needs) {
     const cug_graph *g = p->g;
     needs[0] = (p->flags & CUG_PLAN_INPUT_GRAD) != 0;
     for (int i = 0; i < p->n_ops; i++) {
@@ -43,7 +43,7 @@ static void mark_gradients(cug_plan *p, char *needs) {
             op->want_dx[j] = needs[n->in[j]];
             any |= needs[n->in[j]];
         }
-        needs[n->out] = (char)any;
+        needs[n->out] = (unsigned char)any;
     }
 }
 
@@ -79,7 +79,7 @@ static void place_values(cug_plan *p, const int *producer_op) {
 }
 
 /* Gradients, in the order in which backward writes them; the first writer overwrites, later ones add. */
-static void place_gradients(cug_plan *p, const char *needs, char *seg_written) {
+static void place_gradients(cug_plan *p, const unsigned char *needs, char *seg_written) {
     const cug_graph *g = p->g;
     if (needs[g->output])
         p->grad_buffer[g->output] =
@@ -112,7 +112,7 @@ static void place_gradients(cug_plan *p, const char *needs, char *seg_written) {
     }
 }
 
-static void place_extras(cug_plan *p, const cug_device *dev, const char *needs) {
+static void place_extras(cug_plan *p, const cug_device *dev, const unsigned char *needs) {
     for (int i = 0; i < p->n_ops; i++) {
         plan_op *op = &p->ops[i];
         const op_def *def = op_def_of(op->node.op);
@@ -129,7 +129,8 @@ static void place_extras(cug_plan *p, const cug_device *dev, const char *needs) 
 static cug_status lay_out(cug_plan *p, const cug_device *dev) {
     const cug_graph *g = p->g;
     cug_status st = CUG_ENOMEM;
-    char *needs = calloc((size_t)g->n_values, 1), *seg_written = calloc((size_t)g->n_segments + 1, 1);
+    unsigned char *needs = calloc((size_t)g->n_values + 1, 1);
+    char *seg_written = calloc((size_t)g->n_segments + 1, 1);
     int *producer_op = calloc((size_t)g->n_values, sizeof *producer_op);
     p->cap_buffers = 2 + 2 * g->n_values + 3 * p->n_ops;
     p->buffers = calloc((size_t)p->cap_buffers, sizeof *p->buffers);

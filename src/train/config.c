@@ -29,7 +29,7 @@ static int is_device(const char *s) {
         if (strcmp(s, words[i]) == 0) return 1;
     if (strncmp(s, "cuda:", 5) != 0) return 0;
     size_t n = strspn(s + 5, "0123456789");
-    return n >= 1 && n <= 3 && s[5 + n] == 0 && atoi(s + 5) <= 255;
+    return n >= 1 && n <= 3 && s[5 + n] == 0 && strtol(s + 5, 0, 10) <= 255;
 }
 
 static cug_status set_string(const cug_row *row, char **slot, const char *value) {

@@ -80,7 +80,8 @@ double cug_schedule_lr(const cug_schedule *s, uint64_t t) {
     switch (s->kind) {
     case CUG_SCHED_STEP: {
         uint64_t epoch = t / (s->steps_per_epoch ? s->steps_per_epoch : 1);
-        return s->lr * pow(s->gamma, (double)(epoch / (uint64_t)(s->step_epochs > 0 ? s->step_epochs : 1)));
+        uint64_t drops = epoch / (uint64_t)(s->step_epochs > 0 ? s->step_epochs : 1);
+        return s->lr * pow(s->gamma, (double)drops);
     }
     case CUG_SCHED_COSINE:
         return glide(0, s->lr, s->min_lr, (double)(t - s->warmup_steps) / (double)(s->total_steps - s->warmup_steps));
