@@ -145,6 +145,11 @@ Test(atomic, small_files_are_replaced_whole) {
     cr_assert_eq(cug_write_atomic(path, "", 0), CUG_OK);
     free(file_read(path, &n));
     cr_expect_eq(n, 0);
+    file_write(scratch_path(".small.tmp"), "left by a killed writer", 23);
+    cr_assert_eq(cug_write_atomic(path, "new", 3), CUG_OK);
+    text = file_read(path, &n);
+    cr_expect_str_eq(text, "new", "old bytes after the new ones: %s", text);
+    free(text);
     cr_expect_eq(folder_count(scratch_path("."), NULL), 1);
     cr_expect_eq(cug_write_atomic(scratch_path("."), "x", 1), CUG_EINVAL, "a folder is no file");
     cr_expect_eq(cug_write_atomic(NULL, "x", 1), CUG_EINVAL);

@@ -62,7 +62,7 @@ static const char *const taken[][3] = {
     {"lr", "4.9406564584124654e-324", "4.94066e-324"},
     {"lr", "0.1000000000000000055511151231257827", "0.1"},
     {"lr", "0.30000000000000004", "0.30000000000000004"},
-    {"lr", "1e6", "1e+06"},
+    {"lr", "1e38", "1e+38"},
     {"momentum", "0", "0"},
     {"momentum", "0.9999", "0.9999"},
     {"l1", "-0", "0"},
@@ -125,6 +125,7 @@ static const struct {
     {"lr", "-0.1", CUG_ECONFIG_VALUE, "above 0"},
     {"lr", "nan", CUG_ECONFIG_VALUE, "'nan'"},
     {"lr", "inf", CUG_ECONFIG_VALUE, "'inf'"},
+    {"lr", "1e39", CUG_ECONFIG_VALUE, "up to 1e+38"},
     {"lr", "1e999", CUG_ECONFIG_VALUE, "'1e999'"},
     {"lr", "0x1p-3", CUG_ECONFIG_VALUE, "lr: "},
     {"lr", "0,1", CUG_ECONFIG_VALUE, "'0,1'"},
@@ -227,7 +228,7 @@ static void expect_exact_numbers(const char *under) {
         double v;
         memcpy(&v, &bits, sizeof v);
         v = fabs(v);
-        if (!(v <= 1e6) || v == 0) continue;
+        if (!(v <= 1e38) || v == 0) continue;
         c.lr = v;
         cug_config_get(&c, "lr", out, sizeof out);
         c.lr = 0;

@@ -19,7 +19,7 @@ static void begin(void) {
     setenv("HOME", tdata_path("home"), 1);
 }
 
-TestSuite(data, .init = begin, .fini = tdata_end);
+TestSuite(data, .init = begin, .fini = tdata_end, .timeout = 60);
 
 static uint8_t by_three(size_t i) { return (uint8_t)(i % 3); }
 static uint8_t up_to_nine(size_t i) { return (uint8_t)(i % 10); }
@@ -266,4 +266,30 @@ Test(data, dense_targets_sum_to_one) {
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++)
             cr_assert(fabsf(out[3 * i + k] - (k == labels[i] ? 0.8f : 0.1f)) <= 1e-6f, "%d %d", i, k);
+}
+
+Test(data, the_set_in_the_repository_is_as_its_readme_says) {
+#define SEGMENTS "data/segments/"
+    static const struct {
+        const char *path, *sha256;
+    } files[] = {
+        {SEGMENTS "train-images-idx3-ubyte.gz", "926f6946bf605211ea22407e8071d4857ea9c4d9e6d419dac23f9e5714d84e7e"},
+        {SEGMENTS "train-labels-idx1-ubyte.gz", "3a8ac82624123196723e191ac638a9c667db4c592ecd8b4b1a7b6467a7c93c47"},
+        {SEGMENTS "t10k-images-idx3-ubyte.gz", "0e69dee5ee0655fe61d8dccbec3a1ea8ee7e00a3f488e02ecb9617441de7d2c4"},
+        {SEGMENTS "t10k-labels-idx1-ubyte.gz", "ddb246908e8acd362418c073ed07980383f184d8b76f237510e6ffd0d2f463b2"},
+    };
+    char hex[65], name[512];
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(cug_sha256_raw(files[i].path, hex, NULL), CUG_OK, "%s (run the tests from the repository's root)",
+                     cug_error());
+        cr_assert_str_eq(hex, files[i].sha256);
+    }
+    snprintf(name, sizeof name, "idx:%s,%s,%s,%s", files[0].path, files[1].path, files[2].path, files[3].path);
+    cug_dataset *d = opened(name, NULL);
+    cr_assert(d->classes == 10 && d->train.count == 500 && d->test.count == 200 && d->train.H == 28 &&
+              d->train.W == 28);
+    int count[10] = {0};
+    for (int i = 0; i < 500; i++) count[d->train.labels[i]]++;
+    for (int c = 0; c < 10; c++) cr_assert_eq(count[c], 50);
+    cug_dataset_free(d);
 }

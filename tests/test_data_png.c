@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(png, .init = tdata_begin, .fini = tdata_end);
+TestSuite(png, .init = tdata_begin, .fini = tdata_end, .timeout = 60);
 
 Test(png, comes_back_as_it_went) {
     static const int sizes[][3] = {{1, 1, 1}, {1, 1, 3}, {28, 28, 1}, {7, 3, 3}, {301, 200, 1}, {301, 200, 3}};

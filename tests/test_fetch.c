@@ -57,6 +57,7 @@ static void begin(void) {
     routes[n++] = (http_route){"moved", NULL, HTTP_REDIRECT, good, strlen(good)};
     routes[n++] = (http_route){"loop", NULL, HTTP_REDIRECT, round_and_round, strlen(round_and_round)};
     routes[n++] = (http_route){"to-a-file", NULL, HTTP_REDIRECT, "file:///etc/", 12};
+    routes[n++] = (http_route){"to-ftp", NULL, HTTP_REDIRECT, "ftp://127.0.0.1:1/", 18};
     http_serve(&server, routes, n);
 }
 
@@ -123,6 +124,7 @@ Test(fetch, bad_answers_leave_nothing) {
         {"page", CUG_ECHECKSUM, "other bytes"},
         {"loop", CUG_ENET, "redirect"},
         {"to-a-file", CUG_ENET, "rotocol"},
+        {"to-ftp", CUG_ENET, "rotocol"},
         {"stall", CUG_ENET, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -226,7 +228,10 @@ Test(fetch, another_known_sets_file_is_not_overwritten) {
         snprintf(from, sizeof from, "%s%s/t10k-labels-idx1-ubyte%s", data, i & 1 ? "/mnist" : "", i & 2 ? "" : ".gz");
         b = tdata_read(from, &n);
     }
-    if (!b) cr_skip_test("MNIST is not in CUGLYPH_DATA");
+    if (!b) {
+        end(); /* Criterion leaves it out after a skip */
+        cr_skip_test("MNIST is not in CUGLYPH_DATA");
+    }
     mkdir(tdata_path("d"), 0777);
     tdata_write(tdata_path("d/t10k-labels-idx1-ubyte.gz"), b, n);
     free(b);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(idx, .init = tdata_begin, .fini = tdata_end);
+TestSuite(idx, .init = tdata_begin, .fini = tdata_end, .timeout = 60);
 
 static uint8_t ramp(size_t i) { return (uint8_t)(i * 31 + i / 256); }
 

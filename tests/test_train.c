@@ -178,8 +178,9 @@ Test(train, nan_stops_with_layer_and_step_named) {
     cr_assert(train(&c, in(&s, "run"), 0, 0, &r) == CUG_ENUMERIC, "%s", cug_error());
     int step = 0;
     char what[16], layer[32];
-    cr_expect_eq(sscanf(cug_error(), "epoch 1, step %d: %15s first seen in the output of layer %31s", &step, what, layer), 3,
-                 "%s", cug_error());
+    cr_expect_eq(
+        sscanf(cug_error(), "epoch 1, step %d: %15s first seen in the output of layer %31s", &step, what, layer), 3,
+        "%s", cug_error());
     cr_expect(step >= 2 && step <= 6, "step %d: squares of weights near 1e6 overflow float32 in a few steps", step);
     cr_expect(strncmp(layer, "fc", 2) == 0, "layer %s", layer);
     cug_config_free(&c);

@@ -13,10 +13,10 @@ extern "C" {
 
 typedef struct cug_config {
     /* what to train on */
-    char *model;    /* zoo name, file or one-line spec; RUN/config holds the canonical one-line spec */
-    char *data;     /* "mnist" */
-    char *data_dir; /* "" = look in CUGLYPH_DATA, then the cache */
-    char *classes;  /* "" = all */
+    char *model;       /* zoo name, file or one-line spec; RUN/config holds the canonical one-line spec */
+    char *data;        /* "mnist" */
+    char *data_dir;    /* "" = look in CUGLYPH_DATA, then the cache */
+    char *classes;     /* "" = all */
     cug_scaling scale; /* unit */
     int64_t val;       /* validation images held out of the training part; 5000 */
     int64_t limit;     /* use only the first N training images (0 = all) */
@@ -27,12 +27,12 @@ typedef struct cug_config {
     int64_t eval_batch; /* 256 */
     uint64_t seed;      /* 1 */
     /* optimizer */
-    cug_opt_kind optimizer; /* adam; words: sgd (alias gd) momentum nesterov adam adamw */
-    double lr;              /* 0.001 */
-    double momentum;        /* 0.9 */
-    double beta1, beta2, eps; /* 0.9 0.999 1e-8 */
-    double weight_decay;    /* 0.01, used by adamw only */
-    double l1, l2;          /* 0 */
+    cug_opt_kind optimizer;       /* adam; words: sgd (alias gd) momentum nesterov adam adamw */
+    double lr;                    /* 0.001 */
+    double momentum;              /* 0.9 */
+    double beta1, beta2, eps;     /* 0.9 0.999 1e-8 */
+    double weight_decay;          /* 0.01, used by adamw only */
+    double l1, l2;                /* 0 */
     double clip_value, clip_norm; /* 0 = off */
     /* schedule */
     cug_schedule_kind schedule; /* constant */
@@ -85,8 +85,8 @@ cug_status cug_config_read(cug_config *c, const char *path);
 /* The whole config as such text, grouped, with comments; free() it. */
 cug_status cug_config_print(const cug_config *c, char **text);
 
-/* The command line: takes the option at argv[0], "--key VALUE", "--key=VALUE" or "--flag"; *used is 1 or 2. The last one
- * given wins. A separate VALUE does not begin with "--". CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE: *used is 0. */
+/* The command line: takes the option at argv[0], "--key VALUE", "--key=VALUE" or "--flag"; *used is 1 or 2. The last
+ * one given wins. A separate VALUE does not begin with "--". CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE: *used is 0. */
 cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used);
 /* All options by group with their defaults, at most 100 columns. */
 void cug_config_help(FILE *f);

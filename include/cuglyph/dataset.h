@@ -19,7 +19,7 @@ typedef struct cug_images {
 } cug_images;
 
 typedef struct cug_dataset {
-    char name[64];  /* "mnist", "fashion-mnist", "idx" */
+    char name[64];   /* "mnist", "fashion-mnist", "idx" */
     char where[512]; /* the folder or file it came from, for a person */
     int classes;
     char class_names[CUG_MAX_CLASSES][32]; /* "7", "Sneaker" */

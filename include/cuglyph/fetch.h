@@ -17,9 +17,9 @@ typedef struct cug_known_file {
 } cug_known_file;
 
 typedef struct cug_known_dataset {
-    const char *name;       /* "mnist" */
-    cug_known_file file[4]; /* train images, train labels, test images, test labels */
-    const char *mirrors[4]; /* URL prefixes ending in '/', NULL-terminated */
+    const char *name;               /* "mnist" */
+    cug_known_file file[4];         /* train images, train labels, test images, test labels */
+    const char *mirrors[4];         /* URL prefixes ending in '/', NULL-terminated */
     const char *const *class_names; /* 10 */
 } cug_known_dataset;
 

@@ -10,10 +10,10 @@ extern "C" {
 #endif
 
 typedef struct cug_gradcheck_options {
-    int batch;      /* samples; 2 */
-    int entries;    /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
-    int directions; /* random directions through each whole tensor; 3 */
-    double eps;     /* step of the differences; 1e-6 */
+    int batch;         /* samples; 2 */
+    int entries;       /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
+    int directions;    /* random directions through each whole tensor; 3 */
+    double eps;        /* step of the differences; 1e-6 */
     double rtol, atol; /* |numeric - analytic| <= atol + rtol |numeric|; 1e-3, 1e-7 */
     uint64_t seed;     /* of parameters, inputs, labels and choices; 1 */
     int threads;       /* of the cpu backend; 0 = one a core */
@@ -23,9 +23,9 @@ void cug_gradcheck_defaults(cug_gradcheck_options *o);
 
 typedef struct cug_check_row {
     char tensor[160]; /* "conv1.weight", "input"; "conv1 output", "conv1.weight gradient" */
-    size_t count;    /* elements */
-    int checked;     /* comparisons made */
-    int skipped;     /* a ReLU mask or pool argmax changed within +-eps */
+    size_t count;     /* elements */
+    int checked;      /* comparisons made */
+    int skipped;      /* a ReLU mask or pool argmax changed within +-eps */
     int failed;
     double worst;     /* largest |difference| / tolerance; above 1 (or NaN) fails */
     double got, want; /* at the worst */
@@ -45,9 +45,9 @@ cug_status cug_gradcheck_numeric(cug_check_table *out, const cug_graph *g, const
                                  const cug_gradcheck_options *o);
 
 /* `be` against `ref`. First op by op, each given the reference's own inputs, masks and argmax, so a near tie is no
- * error: elementwise |d| <= 4 * 2^-24 * sum|terms| for sums, 1.3e-6 relative + 1e-5 of the tensor's largest for
- * elementwise functions. Then the whole step as training runs it (fused, memory reused): loss within 1e-5 relative, and
- * each gradient and one step of Adam within 1e-3 in relative L2 norm. */
+ * error: elementwise |d| <= 4 * 2^-24 * sum|terms| for sums (8 for one element in 1,000), 1.3e-6 relative + 1e-5 of the
+ * tensor's largest for elementwise functions. Then the whole step as training runs it (fused, memory reused): loss
+ * within 1e-5 relative, and each gradient and one step of Adam within 1e-3 in relative L2 norm. */
 cug_status cug_gradcheck_parity(cug_check_table *out, const cug_graph *g, const cug_backend *ref, const cug_backend *be,
                                 const cug_gradcheck_options *o);
 

@@ -29,7 +29,7 @@ typedef enum {
 typedef enum { CUG_LOSS_SOFTMAX_XENT, CUG_LOSS_BCE_LOGITS, CUG_LOSS_MSE } cug_loss_kind;
 
 typedef enum {
-    CUG_INIT_AUTO, /* he before ReLU and LeakyReLU, lecun before tanh, glorot else (sigmoid, outputs) */
+    CUG_INIT_AUTO,           /* he before ReLU and LeakyReLU, lecun before tanh, glorot else (sigmoid, outputs) */
     CUG_INIT_HE_UNIFORM,     /* U(+-sqrt(6 / fan_in)) */
     CUG_INIT_HE_NORMAL,      /* N(0, 2 / fan_in) */
     CUG_INIT_GLOROT_UNIFORM, /* U(+-sqrt(6 / (fan_in + fan_out))) */
@@ -48,7 +48,8 @@ typedef struct cug_value {
     int users;    /* nodes that read it, counted with repetition, plus 1 for the model's output */
 } cug_value;
 
-/* How a segment's memory order differs from the file's (OIHW, NCHW-flattened): conversion happens at that border only. */
+/* How a segment's memory order differs from the file's (OIHW, NCHW-flattened): conversion happens at that border only.
+ */
 typedef enum {
     CUG_LAYOUT_PLAIN, /* same order */
     CUG_LAYOUT_KRSC,  /* dims {K,R,S,C} here, {K,C,R,S} in files */
@@ -62,7 +63,7 @@ typedef struct cug_segment {
     int ndim;
     int dims[CUG_MAX_DIMS];
     cug_layout layout;
-    int H, W, C; /* O_HWC only */
+    int H, W, C;   /* O_HWC only */
     int is_weight; /* decay and L1/L2 apply; biases: 0 */
     int frozen;
     cug_init_kind init; /* never AUTO once the graph is built */
@@ -78,7 +79,7 @@ typedef struct cug_node {
     int in[CUG_MAX_INPUTS]; /* values */
     int out;
     int weight, bias; /* segments, -1 for none */
-    union { /* for one sample: N = 1 (rows = H*W ...) */
+    union {           /* for one sample: N = 1 (rows = H*W ...) */
         cug_conv2d_shape conv2d;
         cug_pool2d_shape pool2d;
         cug_linear_shape linear;
@@ -109,8 +110,8 @@ typedef struct cug_graph {
  * "WHERE:LINE: LAYER: what is wrong; what to do". Free with cug_graph_free (NULL is safe). */
 cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where);
 
-/* MODEL as the command line takes it: a zoo name, else a file's path (if it exists), else a one-line spec (if it holds a
- * space or ';'). */
+/* MODEL as the command line takes it: a zoo name, else a file's path (if it exists), else a one-line spec (if it holds
+ * a space or ';'). */
 cug_status cug_model_load(cug_graph **out, const char *model);
 void cug_graph_free(cug_graph *g);
 

@@ -19,7 +19,7 @@ typedef enum {
 
 typedef struct cug_opt_params {
     cug_opt_kind kind;
-    float momentum;     /* mu */
+    float momentum; /* mu */
     float beta1, beta2, eps;
     float weight_decay; /* ADAMW only, decoupled */
     float l1, l2;       /* added to the gradient of decayed runs before anything else: g += l2 * w + l1 * sign(w) */

@@ -20,9 +20,9 @@ typedef struct cug_plan cug_plan;
 
 /* The flat buffers and the batch that a plan works on; all in backend memory. */
 typedef struct cug_plan_buffers {
-    void *params;   /* flat_count reals */
-    void *grads;    /* the same; NULL when not training. Frozen layers' part is never written */
-    void *arena;    /* cug_plan_arena_bytes, 256-byte aligned */
+    void *params;    /* flat_count reals */
+    void *grads;     /* the same; NULL when not training. Frozen layers' part is never written */
+    void *arena;     /* cug_plan_arena_bytes, 256-byte aligned */
     uint8_t *pixels; /* (batch,H,W,C) uint8, or NULL: the caller sets the input through cug_plan_value(p, 0) */
     int32_t *labels; /* (batch) */
     int32_t *ids;    /* (batch) sample numbers */
@@ -56,8 +56,8 @@ cug_status cug_plan_loss(cug_plan *p, const cug_exec *ex);
 /* -> gradients of every parameter that is not frozen. After forward and loss. */
 cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex);
 
-/* Tensors as bound; ptr is NULL where there is none (a gradient nobody wants, a value fused away). Under arena reuse the
- * contents are only good until another tensor takes the place. */
+/* Tensors as bound; ptr is NULL where there is none (a gradient nobody wants, a value fused away). Under arena reuse
+ * the contents are only good until another tensor takes the place. */
 cug_tensor cug_plan_value(const cug_plan *p, int value);
 cug_tensor cug_plan_grad(const cug_plan *p, int value);
 cug_tensor cug_plan_loss_values(const cug_plan *p); /* (batch) real */

@@ -19,7 +19,8 @@ typedef struct cug_run cug_run;
 /* Makes the folder (and its parents) and locks it. path NULL or "": runs/NAME-1, -2 ... the first free. A folder that
  * already holds a run's config or checkpoint: CUG_EINVAL saying how to resume it or to choose another. */
 cug_status cug_run_create(cug_run **out, const char *path, const char *name);
-/* Opens and locks an existing run; what killed writers left in it (.NAME.tmp) is removed. CUG_ENOENT (no such run), CUG_EBUSY (another process holds it: its pid). */
+/* Opens and locks an existing run; what killed writers left in it (.NAME.tmp) is removed. CUG_ENOENT (no such run),
+ * CUG_EBUSY (another process holds it: its pid). */
 cug_status cug_run_open(cug_run **out, const char *path);
 /* The same without the lock: for eval and info, which only read. */
 cug_status cug_run_open_readonly(cug_run **out, const char *path);

@@ -20,12 +20,12 @@ typedef enum {
 
 typedef struct cug_schedule {
     cug_schedule_kind kind;
-    double lr;                /* peak */
-    double min_lr;            /* COSINE; default 0 */
-    double gamma;             /* STEP; default 0.1 */
-    int step_epochs;          /* STEP; default 1 */
+    double lr;                  /* peak */
+    double min_lr;              /* COSINE; default 0 */
+    double gamma;               /* STEP; default 0.1 */
+    int step_epochs;            /* STEP; default 1 */
     double pct, div, final_div; /* ONECYCLE; defaults 0.3, 25, 1e4 */
-    uint64_t warmup_steps;    /* linear from lr/warmup_steps to lr, before (not for ONECYCLE) */
+    uint64_t warmup_steps;      /* linear from lr/warmup_steps to lr, before (not for ONECYCLE) */
     uint64_t total_steps, steps_per_epoch;
 } cug_schedule;
 

@@ -13,7 +13,8 @@ typedef enum { CUG_F32, CUG_F64, CUG_BF16, CUG_U8, CUG_I32, CUG_I64 } cug_dtype;
 
 #define CUG_MAX_DIMS 4
 
-/* Dense, row-major (last extent fastest). Activations are NHWC or (N, features), filters KRSC, dense weights (out, in). */
+/* Dense, row-major (last extent fastest). Activations are NHWC or (N, features), filters KRSC, dense weights (out, in).
+ */
 typedef struct cug_tensor {
     void *ptr;
     cug_dtype dtype;

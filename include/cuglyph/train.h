@@ -12,13 +12,13 @@ extern "C" {
 /* ---- evaluation ---- */
 
 typedef struct cug_class_score {
-    int64_t support;      /* samples of this class */
+    int64_t support;              /* samples of this class */
     double precision, recall, f1; /* 0 where undefined (nothing predicted, no samples) */
 } cug_class_score;
 
 typedef struct cug_evaluation {
     int64_t count, correct;
-    double loss;           /* mean of the samples' losses, without label smoothing */
+    double loss;                /* mean of the samples' losses, without label smoothing */
     double accuracy, low, high; /* Wilson's 95 % interval (Wilson, 1927) */
     int classes;
     int64_t *confusion; /* classes x classes, [label][prediction] */
@@ -35,24 +35,24 @@ void cug_wilson(int64_t k, int64_t n, double *low, double *high);
 /* ---- training ---- */
 
 typedef enum {
-    CUG_EVENT_START,      /* everything is ready: what will run where */
-    CUG_EVENT_STEP,       /* a step is done (each step) */
-    CUG_EVENT_VALIDATE,   /* a validation or test batch is done */
-    CUG_EVENT_EPOCH,      /* an epoch is done and logged */
-    CUG_EVENT_FINAL,      /* the test set has been evaluated */
-    CUG_EVENT_NOTE,       /* a line for the user */
+    CUG_EVENT_START,    /* everything is ready: what will run where */
+    CUG_EVENT_STEP,     /* a step is done (each step) */
+    CUG_EVENT_VALIDATE, /* a validation or test batch is done */
+    CUG_EVENT_EPOCH,    /* an epoch is done and logged */
+    CUG_EVENT_FINAL,    /* the test set has been evaluated */
+    CUG_EVENT_NOTE,     /* a line for the user */
 } cug_event_kind;
 
 typedef struct cug_event {
     cug_event_kind kind;
-    const char *text;  /* NOTE, START: a line */
+    const char *text; /* NOTE, START: a line */
     uint64_t step, total_steps;
-    int64_t epoch, epochs; /* epoch counts from 1 */
-    uint64_t done, of;     /* batches of this epoch, or of this evaluation */
-    double loss, accuracy; /* of this epoch's training samples so far */
+    int64_t epoch, epochs;         /* epoch counts from 1 */
+    uint64_t done, of;             /* batches of this epoch, or of this evaluation */
+    double loss, accuracy;         /* of this epoch's training samples so far */
     double val_loss, val_accuracy; /* EPOCH; NaN without a validation part */
     double lr, images_per_second, eta_seconds, seconds;
-    int improved; /* EPOCH: best so far */
+    int improved;                     /* EPOCH: best so far */
     const cug_evaluation *evaluation; /* FINAL */
 } cug_event;
 

@@ -11,7 +11,7 @@
 typedef struct arguments {
     const char *model, *backend;
     long long batch, threads;
-    int json, device_less, done;
+    int json, device_less, help;
 } arguments;
 
 static void help(void) {
@@ -27,45 +27,52 @@ static void help(void) {
            "  --help           this text\n");
 }
 
-/* "--name VALUE" or "--name=VALUE": the value, NULL when argv[*i] is another option; *missing is set when it lacks. */
-static const char *value_of(int argc, char **argv, int *i, const char *name, int *missing) {
-    size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] && argv[*i][n] != '=')) return 0;
-    if (argv[*i][n] == '=') return argv[*i] + n + 1;
-    if (*i + 1 < argc) return argv[++*i];
-    *missing = 1;
-    return 0;
+/* Options that take a value, "--batch N" or "--batch=N". */
+enum { BATCH, BACKEND, THREADS, N_VALUED };
+static const char *const valued[N_VALUED] = {"--batch", "--backend", "--threads"};
+
+/* Which of them argv[*i] is, with its value (NULL: missing); -1 for none. */
+static int take_valued(int argc, char **argv, int *i, const char **value) {
+    for (int which = 0; which < N_VALUED; which++) {
+        size_t n = strlen(valued[which]);
+        const char *arg = argv[*i];
+        if (strncmp(arg, valued[which], n) != 0 || (arg[n] && arg[n] != '=')) continue;
+        *value = arg[n] ? arg + n + 1 : *i + 1 < argc ? argv[++*i] : 0;
+        return which;
+    }
+    return -1;
+}
+
+static int set_valued(arguments *a, int which, const char *value) {
+    long long most = which == BATCH ? 1 << 20 : 1024, least = which == BATCH;
+    if (!value) return cli_usage("info", "%s needs a value", valued[which]);
+    if (which == BACKEND) {
+        a->backend = value;
+        return 0;
+    }
+    if (cli_int(value, least, most, which == BATCH ? &a->batch : &a->threads) == 0) return 0;
+    return cli_usage("info", "%s '%s' is not a whole number from %lld to %lld", valued[which], value, least, most);
 }
 
 static int parse(int argc, char **argv, arguments *a) {
     for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i], *v;
-        int missing = 0;
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
-            help();
-            a->done = 1;
-            return 0;
-        }
-        if (strcmp(arg, "--json") == 0)
+        const char *arg = argv[i], *value = 0;
+        int which = take_valued(argc, argv, &i, &value), rc = 0;
+        if (which >= 0)
+            rc = set_valued(a, which, value);
+        else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
+            a->help = 1;
+        else if (strcmp(arg, "--json") == 0)
             a->json = 1;
         else if (strcmp(arg, "--device-less") == 0)
             a->device_less = 1;
-        else if ((v = value_of(argc, argv, &i, "--batch", &missing))) {
-            if (cli_int(v, 1, 1 << 20, &a->batch) != 0)
-                return cli_usage("info", "--batch '%s' is not a whole number from 1 to %d", v, 1 << 20);
-        } else if (!missing && (v = value_of(argc, argv, &i, "--threads", &missing))) {
-            if (cli_int(v, 0, 1024, &a->threads) != 0)
-                return cli_usage("info", "--threads '%s' is not a whole number from 0 to 1024", v);
-        } else if (!missing && (v = value_of(argc, argv, &i, "--backend", &missing)))
-            a->backend = v;
-        else if (missing)
-            return cli_usage("info", "%s needs a value", arg);
         else if (arg[0] == '-' && arg[1])
-            return cli_usage("info", "no option '%s'", arg);
+            rc = cli_usage("info", "no option '%s'", arg);
         else if (a->model)
-            return cli_usage("info", "one model at a time; '%s' is a second one", arg);
+            rc = cli_usage("info", "one model at a time; '%s' is a second one", arg);
         else
             a->model = arg;
+        if (rc) return rc;
     }
     return 0;
 }
@@ -239,7 +246,11 @@ int cmd_info(int argc, char **argv) {
     arguments a = {.batch = 128, .backend = "cpu"};
     cug_graph *g = 0;
     int rc = parse(argc, argv, &a);
-    if (rc || a.done) return rc;
+    if (rc) return rc;
+    if (a.help) {
+        help();
+        return 0;
+    }
     if (!a.model) return list_zoo(a.json);
     cug_status s = cug_model_load(&g, a.model);
     if (s == CUG_OK) s = show(g, &a, &rc);

@@ -50,7 +50,7 @@ static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu
         .dw_image = cpu_take(m, narrow_dw, f),
         .db_block = cpu_take(m, K, f),
         .dense = cpu_take(m, narrow ? Kp * (size_t)g->QQ * (g->pool ? 4 : 1) : 0, f),
-        .terms = cpu_take(m, K * (px + 1) + 1, sizeof(cug_term)),
+        .terms = cpu_take(m, K * (px + 1) + 16, sizeof(cug_term)),
         .lists = cpu_take(m, K + 4 * px, sizeof(cug_term_list)),
     };
     return b;
@@ -155,12 +155,9 @@ static void image_narrow(const bwd_job *j, bwd_scratch *b, size_t n, const float
         size_t at = (n * (size_t)g->PP + p) * Q;
         const float *dy = before_activation(j, b, at, Q, j->t->db != NULL);
         for (size_t k0 = 0; k0 < K; k0 += W)
-            for (size_t i = 0; i < up * up; i++) {
-                float *e = b->dense + k0 * up * up * Q + (i / up * up * Q + i % up) * W;
-                const uint8_t *arg = j->t->arg ? j->t->arg + at * K + k0 : NULL;
-                j->dev->simd->expand(e, (ptrdiff_t)(up * W), dy + k0, arg, (int)i, (int)Q, (int)K,
-                                     (int)(K - k0 < W ? K - k0 : W));
-            }
+            j->dev->simd->expand(b->dense + k0 * up * up * Q, (ptrdiff_t)(up * Q * W), dy + k0,
+                                 j->t->arg ? j->t->arg + at * K + k0 : NULL, (int)Q, (int)K,
+                                 (int)(K - k0 < W ? K - k0 : W));
         narrow_tiles(j, b, image + cpu_conv_corner(g, p, 0), (int)up, (int)(up * Q));
         j->dev->simd->axpy1(b->dw_image, b->dw_row, dw_count);
     }

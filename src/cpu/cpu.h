@@ -8,8 +8,15 @@
 
 #define CPU_REAL CUG_F32
 
+typedef struct cug_cpu_pool cug_cpu_pool;
+/* `threads` with the caller's own. free(NULL) is safe. */
+cug_status cug_cpu_pool_new(cug_cpu_pool **out, int threads);
+void cug_cpu_pool_free(cug_cpu_pool *pool);
+
+/* To be used by one thread at a time. */
 struct cug_device {
     int threads;
+    cug_cpu_pool *pool;
     const cug_simd *simd;
     char text[64];
 };
@@ -36,7 +43,7 @@ typedef void cug_cpu_fn(void *ctx, size_t lo, size_t hi, int part);
 /* Into how many parts cug_cpu_run cuts `items` when less than `grain` of them is not worth a thread; 1 to dev->threads.
  */
 int cug_cpu_parts(const cug_device *dev, size_t items, size_t grain);
-/* Cuts items into that many equal contiguous parts and runs them, each on a thread of its own. */
+/* Cuts items into that many equal contiguous parts and runs them all, at the same time where threads are free. */
 void cug_cpu_run(const cug_device *dev, size_t items, size_t grain, cug_cpu_fn *fn, void *ctx);
 
 /* What an op asks of ex before it writes: a device, and `need` bytes of workspace. */

@@ -1,6 +1,6 @@
 /* device.c - the cpu backend: opening it, choosing the instruction set, memory, and the table of its ops. */
 #include "cpu/cpu.h"
-#include <omp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +45,29 @@ static cug_status choose_isa(const cug_simd **out) {
                     want);
 }
 
+/* Processors that this process may run on. */
+static int cores(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+}
+
 static cug_status cpu_open(cug_device **out, const cug_device_options *opt) {
     if (!out) return cug_fail(CUG_EINVAL, "cpu: no place for the device");
     *out = NULL;
     int threads = opt ? opt->threads : 0;
     if (threads < 0 || threads > THREADS_MAX)
         return cug_fail(CUG_EINVAL, "cpu: threads must be 0 (one a core) to %d, got %d", THREADS_MAX, threads);
-    if (!threads) threads = omp_get_max_threads(); /* what OMP_NUM_THREADS or the cores allow */
-    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    if (!threads) threads = cores();
     const cug_simd *simd = NULL;
     CUG_TRY(choose_isa(&simd));
     cug_device *dev = malloc(sizeof *dev);
     if (!dev) return cug_fail(CUG_ENOMEM, "cpu: no memory for the device");
+    cug_status st = cug_cpu_pool_new(&dev->pool, threads);
+    if (st != CUG_OK) {
+        free(dev);
+        return st;
+    }
     dev->threads = threads;
     dev->simd = simd;
     snprintf(dev->text, sizeof dev->text, "cpu, %d thread%s, %s", threads, threads == 1 ? "" : "s", simd->name);
@@ -64,7 +75,10 @@ static cug_status cpu_open(cug_device **out, const cug_device_options *opt) {
     return CUG_OK;
 }
 
-static void cpu_close(cug_device *dev) { free(dev); }
+static void cpu_close(cug_device *dev) {
+    if (dev) cug_cpu_pool_free(dev->pool);
+    free(dev);
+}
 static const char *cpu_describe(const cug_device *dev) { return dev->text; }
 
 static cug_status cpu_alloc(cug_device *dev, void **out, size_t bytes) {
@@ -99,23 +113,6 @@ static cug_status cpu_fill(cug_device *dev, void *dst, int byte, size_t bytes, v
 static cug_status cpu_sync(cug_device *dev, void *stream) {
     (void)dev, (void)stream;
     return CUG_OK;
-}
-
-int cug_cpu_parts(const cug_device *dev, size_t items, size_t grain) {
-    size_t worth = items / (grain ? grain : 1);
-    return worth < 2 ? 1 : worth < (size_t)dev->threads ? (int)worth : dev->threads;
-}
-
-void cug_cpu_run(const cug_device *dev, size_t items, size_t grain, cug_cpu_fn *fn, void *ctx) {
-    int parts = cug_cpu_parts(dev, items, grain);
-    if (parts == 1) {
-        if (items) fn(ctx, 0, items, 0);
-        return;
-    }
-    /* OpenMP may grant fewer threads; the parts, and with them the sums' order, stay the same. */
-#pragma omp parallel num_threads(parts)
-    for (int i = omp_get_thread_num(); i < parts; i += omp_get_num_threads())
-        fn(ctx, items * (size_t)i / (size_t)parts, items * ((size_t)i + 1) / (size_t)parts, i);
 }
 
 const cug_backend cug_backend_cpu = {

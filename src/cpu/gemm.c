@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define PACK_ROWS 16     /* of a transposing pack: one cache line of the source a column */
-#define LEN_CHUNK 256    /* terms summed before they go to memory: half a panel of L1, and short float sums */
+#define LEN_CHUNK 256    /* terms of a tile: half a panel of the first cache */
 #define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
 
 typedef struct pack_job {

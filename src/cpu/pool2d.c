@@ -82,17 +82,38 @@ static cug_status pool2d_fwd(const cug_tensor *y, const cug_tensor *argmax, cons
     return CUG_OK;
 }
 
-static void bwd_window(const pool_job *j, size_t n, window a, const float *dy, const uint8_t *won) {
-    const cug_pool2d_shape *s = j->s;
-    float share = 1.0f / (float)((a.r1 - a.r0) * (a.s1 - a.s0));
+static void max_bwd(const pool_job *j, size_t n, window a, const float *dy, const uint8_t *won) {
     for (int r = a.r0; r < a.r1; r++)
-        for (int t = a.s0; t < a.s1; t++) {
-            float *dx = j->dx + pixel(s, n, a.h + r, a.w + t);
-            if (s->kind == CUG_POOL_MAX)
-                j->dev->simd->pool_max_bwd(dx, dy, won, r * s->S + t, (size_t)s->C);
-            else
-                j->dev->simd->axpy(dx, share, dy, (size_t)s->C);
+        for (int t = a.s0; t < a.s1; t++)
+            j->dev->simd->pool_max_bwd(j->dx + pixel(j->s, n, a.h + r, a.w + t), dy, won, r * j->s->S + t,
+                                       (size_t)j->s->C);
+}
+
+/* First and one past the last window of `stride` and `size` that holds position `at` (padding counted in). */
+static int first_window(int at, int size, int stride) { return at < size ? 0 : (at - size) / stride + 1; }
+static int end_window(int at, int stride, int windows) { return at / stride + 1 < windows ? at / stride + 1 : windows; }
+
+#define CHANNELS 64 /* handled at a time */
+
+/* One pixel's gradient of an average, gathered: a short sum for each row of windows, so that large windows stay
+ * accurate. */
+static void avg_bwd(const pool_job *j, size_t n, int h, int w, int c0) {
+    const cug_pool2d_shape *s = j->s;
+    const cug_simd *simd = j->dev->simd;
+    int C = s->C - c0 < CHANNELS ? s->C - c0 : CHANNELS;
+    int y = h + s->pad_top, x = w + s->pad_left;
+    int q0 = first_window(x, s->S, s->stride_w), q1 = end_window(x, s->stride_w, s->Q);
+    float total[CHANNELS] = {0};
+    for (int p = first_window(y, s->R, s->stride_h); p < end_window(y, s->stride_h, s->P); p++) {
+        float sum[CHANNELS] = {0};
+        for (int q = q0; q < q1; q++) {
+            window a = window_at(s, p, q);
+            size_t at = ((n * (size_t)s->P + (size_t)p) * (size_t)s->Q + (size_t)q) * (size_t)s->C + (size_t)c0;
+            simd->axpy(sum, 1.0f / (float)((a.r1 - a.r0) * (a.s1 - a.s0)), j->dy + at, (size_t)C);
         }
+        simd->axpy1(total, sum, (size_t)C);
+    }
+    simd->axpy1(j->dx + pixel(s, n, h, w) + c0, total, (size_t)C);
 }
 
 /* Items are images: windows may overlap inside one. */
@@ -102,11 +123,12 @@ static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     const cug_pool2d_shape *s = j->s;
     for (size_t n = lo; n < hi; n++) {
         if (!j->add) memset(j->dx + pixel(s, n, 0, 0), 0, pixel(s, 1, 0, 0) * sizeof *j->dx);
-        for (int p = 0; p < s->P; p++)
-            for (int q = 0; q < s->Q; q++) {
-                size_t at = ((n * (size_t)s->P + (size_t)p) * (size_t)s->Q + (size_t)q) * (size_t)s->C;
-                bwd_window(j, n, window_at(s, p, q), j->dy + at, j->won ? j->won + at : NULL);
-            }
+        for (int i = 0; s->kind == CUG_POOL_AVG && i < s->H * s->W; i++)
+            for (int c = 0; c < s->C; c += CHANNELS) avg_bwd(j, n, i / s->W, i % s->W, c);
+        for (int i = 0; s->kind == CUG_POOL_MAX && i < s->P * s->Q; i++) {
+            size_t at = (n * (size_t)s->P * (size_t)s->Q + (size_t)i) * (size_t)s->C;
+            max_bwd(j, n, window_at(s, i / s->Q, i % s->Q), j->dy + at, j->won + at);
+        }
     }
 }
 

@@ -74,13 +74,13 @@ typedef struct cug_simd {
     void (*pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n); /* dx += dy where arg */
     void (*axpy)(float *y, float a, const float *x, size_t n);                                 /* y += a x */
 
-    /* e[q * e_pixel + k] = g[q * K + k], or 0 where arg (not NULL) is not `which`, k < cols; then zeros up to a panel.
-     */
-    void (*expand)(float *e, ptrdiff_t e_pixel, const float *g, const uint8_t *arg, int which, int Q, int K, int cols);
+    /* One panel of a row of g (Q,K), `cols` columns wide: e[q][k] = g[q * K + k], then zeros. With arg, two rows of the
+     * convolution, e_row apart: e[i / 2][2q + i % 2][k] = g where arg is i, else 0. */
+    void (*expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols);
     /* Lists of the nonzero g (pixels, K) for spans(). By channel: list k holds its pixels, at most `pixels`, each with
      * the offset of the input under its window; by pixel: list pixel * ways + arg holds its channels, with the offset k
      * * len. `where` (pixels) is each pixel's place in the image, way[arg] what the winner of a window adds (arg NULL:
-     * way[0]). terms: room for K * (pixels + 1), or pixels * K + 1. */
+     * way[0]). terms: room for K * (pixels + 1), or pixels * K + 16. */
     void (*lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int pixels, int K);
     void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,

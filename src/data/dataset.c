@@ -40,7 +40,7 @@ static cug_status read_part(cug_images *im, const char *images, const char *labe
     CUG_GOTO(check_images(&x, images));
     CUG_GOTO(cug_idx_read(&y, labels));
     CUG_GOTO(check_labels(&y, &x, labels, images, classes));
-    im->labels = malloc(y.bytes * sizeof *im->labels);
+    im->labels = calloc(y.bytes, sizeof *im->labels);
     if (!im->labels) {
         st = cug_fail(CUG_ENOMEM, "%s: out of memory for %zu labels", labels, y.bytes);
         goto cleanup;
@@ -103,11 +103,7 @@ static int max_label(const cug_images *im) {
 static cug_status open_idx(cug_dataset *d, char *paths) {
     char *path[5] = {NULL};
     int n = 0;
-    for (char *p = paths; p && n < 5; n++) {
-        path[n] = p;
-        p = strchr(p, ',');
-        if (p) *p++ = 0;
-    }
+    while (n < 5 && (path[n] = strsep(&paths, ","))) n++;
     int empty = 0;
     for (int i = 0; i < n; i++) empty |= !path[i][0];
     if ((n != 2 && n != 4) || empty)

@@ -135,7 +135,7 @@ cug_tensor cug_plan_saved(const cug_plan *p, int op) {
 
 cug_status cug_plan_check_guards(const cug_plan *p, const cug_exec *ex) {
     if (!(p->flags & CUG_PLAN_NO_REUSE)) return cug_fail(CUG_EINVAL, "plan: guard bands need CUG_PLAN_NO_REUSE");
-    unsigned char band[2 * CUG_PLAN_GUARD]; /* the guard and what rounding up to 256 bytes left before it */
+    unsigned char band[2 * CUG_PLAN_GUARD];   /* the guard and what rounding up to 256 bytes left before it */
     for (int i = -1; i < p->n_buffers; i++) { /* the band after buffer i; -1: the one before them all */
         size_t from = i < 0 ? 0 : p->buffers[i].offset + p->buffers[i].bytes;
         size_t to = i + 1 < p->n_buffers ? p->buffers[i + 1].offset : p->arena_bytes;

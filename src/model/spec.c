@@ -286,6 +286,7 @@ cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where) 
     p->where = where ? where : "spec";
     p->at = text;
     p->line = 1;
+    p->one_line = !strchr(text, '\n');
     if (strnlen(text, SPEC_MAX_TEXT + 1) > SPEC_MAX_TEXT) {
         st = spec_fail(p, CUG_ESPEC_LIMIT, 1, "the text is longer than 1 MiB");
         goto cleanup;

@@ -44,7 +44,8 @@ typedef struct block {
 typedef struct spec_parser {
     const char *where;
     const char *at; /* next character */
-    int line;
+    int line;       /* of a text without line breaks: the number of the piece between ';' */
+    int one_line;
     token next; /* one token of look-ahead */
     builder b;
     char layer[CUG_NAME_MAX]; /* the layer at hand, for messages: its name, or the word it begins with */

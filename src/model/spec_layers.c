@@ -1,5 +1,6 @@
 /* spec_layers.c - the table of layers: what each is called, takes, builds and prints as. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/spec.h"
@@ -135,9 +136,8 @@ static cug_status do_dropout(spec_parser *p, const statement *st, int *out) {
                          "probability %g must be at least 0 and below 1; it is the share that is dropped", drop);
     CUG_TRY(at_line(p, st, build_dropout(&p->b, p->layer, st->word.line, p->current, drop, out)));
     for (int digits = 6; digits <= 17; digits++) { /* the shortest that reads back the same */
-        double back;
         snprintf(text, sizeof text, "%.*g", digits, drop);
-        if (sscanf(text, "%lf", &back) == 1 && back == drop) break;
+        if (strtod(text, 0) == drop) break;
     }
     return spec_print(p, "dropout %s", text);
 }

@@ -31,9 +31,8 @@ cug_status spec_advance(spec_parser *p) {
         t->len = 0;
         return CUG_OK;
     case '\n':
-        p->line++;
-        /* fall through */
     case ';':
+        p->line += *p->at == '\n' || p->one_line;
         t->kind = TOK_EOL;
         break;
     case '{':

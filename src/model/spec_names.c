@@ -28,7 +28,7 @@ static void automatic(const cug_graph *g, const char *stem, char out[CUG_NAME_MA
     for (int i = g->n_nodes - 1; i >= 0 && number == 1; i--) { /* go on after the last one of this stem */
         const char *name = g->nodes[i].name;
         if (strncmp(name, stem, n) == 0 && name[n] >= '1' && name[n] <= '9' && strlen(name + n) <= 4)
-            number = atoi(name + n) + 1;
+            number = (int)strtol(name + n, 0, 10) + 1;
     }
     do snprintf(out, CUG_NAME_MAX, "%s%d", stem, number++);
     while (lookup(g, out, strlen(out)) >= 0);

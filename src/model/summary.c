@@ -3,31 +3,30 @@
 #include <cuglyph/plan.h>
 #include <stdio.h>
 
-static void put_window(char *buf, size_t n, int stride_h, int stride_w, int default_h, int default_w,
-                       const int pad[4]) { /* top bottom left right */
-    size_t at = 0;
+/* " stride=2 pad=1", as far as they are not the default; pad: top, bottom, left, right. */
+static void window_text(char buf[64], int stride_h, int stride_w, int default_h, int default_w, const int pad[4]) {
+    int at = 0;
     buf[0] = 0;
     if (stride_h != default_h || stride_w != default_w)
-        at += (size_t)snprintf(buf + at, n - at, stride_h == stride_w ? " stride=%d" : " stride=%dx%d", stride_h,
-                               stride_w);
-    int symmetric = pad[0] == pad[1] && pad[2] == pad[3];
-    if (!symmetric)
-        at += (size_t)snprintf(buf + at, n - at, " pad=%d+%dx%d+%d", pad[0], pad[1], pad[2], pad[3]);
+        at = snprintf(buf, 64, stride_h == stride_w ? " stride=%d" : " stride=%dx%d", stride_h, stride_w);
+    size_t room = 64 - (size_t)at;
+    if (pad[0] != pad[1] || pad[2] != pad[3])
+        snprintf(buf + at, room, " pad=%d+%dx%d+%d", pad[0], pad[1], pad[2], pad[3]);
     else if (pad[0] || pad[2])
-        at += (size_t)snprintf(buf + at, n - at, pad[0] == pad[2] ? " pad=%d" : " pad=%dx%d", pad[0], pad[2]);
+        snprintf(buf + at, room, pad[0] == pad[2] ? " pad=%d" : " pad=%dx%d", pad[0], pad[2]);
 }
 
 static void conv_text(char *buf, const cug_conv2d_shape *s, int has_bias) {
     const int pad[4] = {s->pad_top, s->pad_bottom, s->pad_left, s->pad_right};
     char tail[64];
-    put_window(tail, sizeof tail, s->stride_h, s->stride_w, 1, 1, pad);
+    window_text(tail, s->stride_h, s->stride_w, 1, 1, pad);
     snprintf(buf, CUG_NODE_TEXT, "conv %d %dx%d%s%s", s->K, s->R, s->S, tail, has_bias ? "" : " bias=no");
 }
 
 static void pool_text(char *buf, const cug_pool2d_shape *s) {
     const int pad[4] = {s->pad_top, s->pad_bottom, s->pad_left, s->pad_right};
     char tail[64];
-    put_window(tail, sizeof tail, s->stride_h, s->stride_w, s->R, s->S, pad);
+    window_text(tail, s->stride_h, s->stride_w, s->R, s->S, pad);
     snprintf(buf, CUG_NODE_TEXT, "%s %dx%d%s", s->kind == CUG_POOL_MAX ? "maxpool" : "avgpool", s->R, s->S, tail);
 }
 

@@ -57,9 +57,8 @@ static int is_whole(const char *s, int negative) {
 }
 
 static cug_status set_int(const cug_row *row, int64_t *slot, const char *value) {
-    errno = 0;
-    long long v = is_whole(value, 1) ? strtoll(value, NULL, 10) : 0;
-    if (!is_whole(value, 1) || errno || (double)v < row->lo || (double)v > row->hi)
+    long long v = is_whole(value, 1) ? strtoll(value, NULL, 10) : 0; /* saturates, which no range allows */
+    if (!is_whole(value, 1) || (double)v < row->lo || (double)v > row->hi)
         return cug_fail(CUG_ECONFIG_VALUE, "'%.80s' is not a whole number from %.0f to %.0f", value, row->lo, row->hi);
     *slot = v;
     return CUG_OK;

@@ -65,7 +65,7 @@ static const cug_row rows[] = {
 #undef GROUP
 #define GROUP "optimizer"
     WORD("optimizer", optimizer, "adam", optimizer_word, "sgd (or gd), momentum, nesterov, adam, adamw"),
-    REAL("lr", lr, "0.001", 0, OPEN, 1e6, 0, "learning rate; of a schedule, its peak"),
+    REAL("lr", lr, "0.001", 0, OPEN, 1e38, 0, "learning rate; of a schedule, its peak"),
     REAL("momentum", momentum, "0.9", 0, 0, 1, OPEN, "momentum and nesterov"),
     REAL("beta1", beta1, "0.9", 0, 0, 1, OPEN, "adam, adamw: decay of the mean of gradients"),
     REAL("beta2", beta2, "0.999", 0, 0, 1, OPEN, "adam, adamw: decay of the mean of their squares"),
@@ -78,7 +78,7 @@ static const cug_row rows[] = {
 #undef GROUP
 #define GROUP "schedule"
     WORD("schedule", schedule, "constant", schedule_word, "constant, step, cosine, onecycle, onecycle-linear"),
-    REAL("min-lr", min_lr, "0", 0, 0, 1e6, 0, "cosine: where it ends"),
+    REAL("min-lr", min_lr, "0", 0, 0, 1e38, 0, "cosine: where it ends"),
     REAL("gamma", gamma, "0.1", 0, OPEN, 1, 0, "step: factor"),
     INT("step-epochs", step_epochs, "1", 1, 1e6, "step: epochs between factors"),
     REAL("pct", pct, "0.3", 0, OPEN, 1, OPEN, "onecycle: part of the steps that climbs"),

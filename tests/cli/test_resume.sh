@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 data_set
 kills=10
-train=("$CUGLYPH" train "$small_model" --data "$data" --val 60 --batch 16 --epochs 40 --threads 2 --checkpoint-every 7 --log-every 10 --quiet)
+train=("$CUGLYPH" train "$small_model" --data "$data" --val 60 --batch 4 --epochs 12 --threads 2 --checkpoint-every 45 --log-every 10 --quiet)
 hash_of() { grep -o '"weights_sha256": "[0-9a-f]*"' "$1/metrics.json"; }
 
 t0=$(date +%s%N)
@@ -18,7 +18,7 @@ for i in $(seq $kills); do
     run="$dir/killed$i"
     "${train[@]}" --run "$run" >/dev/null 2>&1 &
     pid=$!
-    sleep "$(awk -v ms=$ms -v r=$RANDOM 'BEGIN { printf "%.3f", ms * (0.02 + 0.95 * r / 32768) / 1000 }')"
+    sleep "$(awk -v ms=$ms -v r=$RANDOM 'BEGIN { printf "%.3f", ms * (0.02 + 0.8 * r / 32768) / 1000 }')"
     kill -9 $pid 2>/dev/null && killed=$((killed + 1))
     wait $pid 2>/dev/null
     if [ ! -e "$run/config" ]; then # killed before the run began: nothing to resume, so it starts

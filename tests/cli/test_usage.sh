@@ -14,10 +14,11 @@ expect "option without value" 2 "needs" "$CUGLYPH" train cnn-d --run
 expect "bad value" 2 "batch" "$CUGLYPH" train cnn-d --batch zero
 expect "unknown model suggests one" 1 "cnn-d" "$CUGLYPH" train cnn-dd --data "$data"
 expect "no data" 1 "data fetch" env -u CUGLYPH_DATA XDG_CACHE_HOME="$dir/none" "$CUGLYPH" train cnn-d
-expect "model does not fit the data" 1 "28x28x1" "$CUGLYPH" train cnn-d --data "$data"
-expect "spec error names line and layer" 1 "spec:2: .*conv" "$CUGLYPH" train "input 10x10x1; conv 8 99x99" --data "$data"
+expect "model does not fit the data" 1 "28x28x1" "$CUGLYPH" train cnn-d --data "$data" --val 60
+printf 'input 10x10x1\n\nconv 8 99x99 # too large\n' >"$dir/bad.spec"
+expect "spec error names file, line and layer" 1 "bad.spec:3: conv1: .*99" "$CUGLYPH" train "$dir/bad.spec" --data "$data"
 expect "softmax under cross-entropy" 1 "1.4612" "$CUGLYPH" info "input 784; linear 10; softmax"
-expect "unknown device" 1 "expected auto" "$CUGLYPH" train "$small_model" --data "$data" --val 60 --device gpu --run "$dir/x"
+expect "unknown device" 2 "not one of auto" "$CUGLYPH" train "$small_model" --data "$data" --val 60 --device gpu --run "$dir/x"
 if nvidia-smi >/dev/null 2>&1; then
     skip "cuda asked for where there is none" "this machine has a GPU"
 else

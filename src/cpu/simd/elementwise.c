@@ -109,20 +109,6 @@ void CUG_SYM(pool_max_bwd)(float *restrict dx, const float *restrict dy, const u
     for (size_t i = 0; i < n; i++) dx[i] += arg[i] == which ? dy[i] : 0;
 }
 
-void CUG_SYM(expand)(float *restrict e, ptrdiff_t e_pixel, const float *restrict g, const uint8_t *restrict arg,
-                     int which, int Q, int K, int cols) {
-    for (int q = 0; q < Q; q++) {
-        float *to = e + q * e_pixel;
-        const float *from = g + (size_t)q * (size_t)K;
-        const uint8_t *a = arg ? arg + (size_t)q * (size_t)K : NULL;
-        if (a && cols == CUG_PANEL) /* a constant count: no loop is left */
-            for (int k = 0; k < CUG_PANEL; k++) to[k] = a[k] == which ? from[k] : 0;
-        else
-            for (int k = 0; k < cols; k++) to[k] = !a || a[k] == which ? from[k] : 0;
-        for (int k = cols; k < CUG_PANEL; k++) to[k] = 0;
-    }
-}
-
 void CUG_SYM(sum_rows)(float *restrict y, const float *restrict x, size_t rows, size_t cols) {
     for (size_t m = 0; m < rows; m++)
         for (size_t c = 0; c < cols; c++) y[c] += x[m * cols + c];

@@ -56,8 +56,7 @@ double CUG_SYM(sum_squares)(const float *g, size_t n);
 void CUG_SYM(update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
 void CUG_SYM(pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which);
 void CUG_SYM(pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n);
-void CUG_SYM(expand)(float *e, ptrdiff_t e_pixel, const float *g, const uint8_t *arg, int which, int Q, int K,
-                     int cols);
+void CUG_SYM(expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols);
 void CUG_SYM(lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                                const int32_t *where, const int32_t *way, int pixels, int K);
 void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
