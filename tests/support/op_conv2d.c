@@ -151,8 +151,9 @@ void op_test_conv2d(op_world *w) {
     op_call c = fwd_call(k, &s, &d, 1), g = bwd_call(k, &s, &d, WANT_DX | WANT_DW | WANT_DB, 0);
     op_bad_arguments(w, &c, 1u << 3);
     op_bad_arguments(w, &g, 7);
-    s.P++;
-    op_bad_shape(w, &c, "with a wrong P");
-    op_bad_shape(w, &g, "with a wrong P");
+    int P = s.P;
+    s.P = s.Q, s.Q = P; /* as many outputs, in the wrong places */
+    op_bad_shape(w, &c, "with P and Q exchanged");
+    op_bad_shape(w, &g, "with P and Q exchanged");
     op_release(w);
 }

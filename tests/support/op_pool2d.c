@@ -120,6 +120,11 @@ void op_test_pool2d(op_world *w) {
     op_call g = bwd_call(w, k, &s, op_bytes(w, 9, out_count(&s), 0, 8), 1, 0);
     op_bad_arguments(w, &c, 1u << 1);
     op_bad_arguments(w, &g, 0);
+    int P = s.P;
+    s.P = s.Q, s.Q = P; /* as many outputs, in the wrong places */
+    op_bad_shape(w, &c, "with P and Q exchanged");
+    op_bad_shape(w, &g, "with P and Q exchanged");
+    s.Q = s.P, s.P = P;
     s.pad_left = s.S;
     op_bad_shape(w, &c, "padded by a whole window");
     op_bad_shape(w, &g, "padded by a whole window");
