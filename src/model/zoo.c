@@ -76,6 +76,19 @@ cleanup:
     return st;
 }
 
+/* A text that spells out a model of the zoo (as a run's config does) gets its name. */
+static void recognise(cug_graph *g) {
+    for (int i = 0; i < N_ZOO; i++) {
+        cug_graph *known = 0;
+        if (cug_spec_parse(&known, zoo[i].spec, zoo[i].name) != CUG_OK) continue;
+        int same = strcmp(known->spec, g->spec) == 0;
+        cug_graph_free(known);
+        if (!same) continue;
+        snprintf(g->name, sizeof g->name, "%s", zoo[i].name);
+        return;
+    }
+}
+
 cug_status cug_model_load(cug_graph **out, const char *model) {
     struct stat info;
     *out = 0;
@@ -89,7 +102,11 @@ cug_status cug_model_load(cug_graph **out, const char *model) {
         if (S_ISDIR(info.st_mode)) return cug_fail(CUG_EINVAL, "'%.256s' is a folder; give a spec file", model);
         return from_file(out, model);
     }
-    if (strpbrk(model, " ;\n")) return cug_spec_parse(out, model, "spec");
+    if (strpbrk(model, " ;\n")) {
+        CUG_TRY(cug_spec_parse(out, model, "spec"));
+        recognise(*out);
+        return CUG_OK;
+    }
     const char *names[N_ZOO + 1] = {0};
     for (int i = 0; i < N_ZOO; i++) names[i] = zoo[i].name;
     char hint[96];

@@ -79,7 +79,7 @@ cug_status cug_run_csv(cug_run *r, const char *csv_line) { return append(r, CSV,
 
 static cug_status size_of(cug_run *r, log_kind k, uint64_t *size) {
     int fd;
-    struct stat sb;
+    struct stat sb = {0};
     *size = 0;
     CUG_TRY(open_log(r, k, 0, &fd));
     if (fd < 0) return CUG_OK;
