@@ -3,6 +3,7 @@
 #ifndef CUG_CUDA_H
 #define CUG_CUDA_H
 
+#include "../../kernels/launch.h"
 #include "cuda/error.h"
 #include "op_check.h"
 
@@ -16,21 +17,13 @@ typedef struct cug_cuda_bounce {
     cudaEvent_t done;
 } cug_cuda_bounce;
 
-/* A table of parameter runs in device memory. Kept until the device is closed and never overwritten, so that a captured
- * graph may hold its address. */
-typedef struct cug_cuda_runs {
-    struct cug_cuda_runs *next;
-    cug_param_run *host, *mem;
-    int count;
-} cug_cuda_runs;
-
 struct cug_device {
     int ordinal;
     int pinned; /* bounce memory is page-locked */
     cudaStream_t compute, copy;
     cug_cuda_bounce bounce[CUG_CUDA_BOUNCES];
     int next_bounce;
-    cug_cuda_runs *runs;
+    void *scratch;      /* CUG_CUDA_SCRATCH_BYTES for the ops whose tables have no workspace(): one stream at a time */
     cudaError_t broken; /* an error that CUDA repeats for every later call, and where it was first seen */
     char broken_at[64];
     char text[384];

@@ -47,21 +47,12 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->copy, cudaStreamNonBlocking));
     CUG_GOTO(cug_cuda_bounces_open(dev));
     CUG_GOTO(describe(dev));
+    CUG_GOTO(cug_cuda_alloc(dev, &dev->scratch, CUG_CUDA_SCRATCH_BYTES));
     *out = dev;
     return CUG_OK;
 cleanup:
     cug_cuda_close(dev);
     return st;
-}
-
-static void free_runs(cug_device *dev) {
-    while (dev->runs) {
-        cug_cuda_runs *r = dev->runs;
-        dev->runs = r->next;
-        cug_cuda_free(dev, r->mem);
-        free(r->host);
-        free(r);
-    }
 }
 
 /* Errors of closing have nobody to act on them; they are read so that no later device sees them. */
@@ -70,7 +61,7 @@ void cug_cuda_close(cug_device *dev) {
     (void)cudaSetDevice(dev->ordinal);
     if (dev->copy) (void)cudaStreamSynchronize(dev->copy);
     if (dev->compute) (void)cudaStreamSynchronize(dev->compute);
-    free_runs(dev);
+    cug_cuda_free(dev, dev->scratch);
     cug_cuda_bounces_close(dev);
     if (dev->copy) (void)cudaStreamDestroy(dev->copy);
     if (dev->compute) (void)cudaStreamDestroy(dev->compute);

@@ -98,8 +98,8 @@ cug_status cug_cuda_fail_open(cudaError_t err, const char *call) {
     (void)cudaGetLastError();
     if (err == cudaErrorInsufficientDriver && driver == 0)
         return cug_fail(CUG_ENOTSUP,
-                        "no CUDA device: this machine has no NVIDIA driver (%.*s: %s); install %s or newer", n, call,
-                        cudaGetErrorName(err), DRIVER_NEEDED);
+                        "no CUDA device: this machine has no NVIDIA driver (%.*s: %s); install driver %s or newer", n,
+                        call, cudaGetErrorName(err), DRIVER_NEEDED);
     if (err == cudaErrorInsufficientDriver || err == cudaErrorCompatNotSupportedOnDevice)
         return cug_fail(CUG_ENOTSUP,
                         "no CUDA device: the driver runs CUDA up to %d.%d, this build needs %d.%d (%.*s: %s); install "

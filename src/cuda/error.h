@@ -12,7 +12,7 @@ cug_status cug_cuda_fail(cug_device *dev, cudaError_t err, const char *call);
 /* As above for memory of `bytes` that was refused; where: "on the device" or the like. */
 cug_status cug_cuda_fail_memory(cug_device *dev, cudaError_t err, const char *call, size_t bytes);
 
-/* Reads what the launches of an op left behind. */
+/* What an op's launches came to: `err`, as its launcher returned it, or what they left behind. */
 cug_status cug_cuda_launched(cug_device *dev, cudaError_t err, const char *op);
 
 /* Why no device could be opened: no driver, too old, no GPU. Always CUG_ENOTSUP. */
