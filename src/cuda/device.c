@@ -1,5 +1,6 @@
 /* device.c - opening a GPU: choosing it, checking that it is new enough, its two streams, its one-line description. */
 #include "cuda/cuda.h"
+#include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,10 +12,15 @@ cug_status cug_cuda_enter(cug_device *dev) {
     return CUG_OK;
 }
 
+cug_status cug_cuda_count(int *count) {
+    *count = 0;
+    cudaError_t err = cudaGetDeviceCount(count);
+    return err == cudaSuccess && *count > 0 ? CUG_OK : cug_cuda_fail_open(err, "cudaGetDeviceCount");
+}
+
 static cug_status check_ordinal(int ordinal) {
     int count = 0;
-    cudaError_t err = cudaGetDeviceCount(&count);
-    if (err != cudaSuccess || count < 1) return cug_cuda_fail_open(err, "cudaGetDeviceCount");
+    CUG_TRY(cug_cuda_count(&count));
     if (ordinal >= 0 && ordinal < count) return CUG_OK;
     return cug_fail(CUG_ENOTSUP, "no CUDA device %d: this machine has %d, counted from 0", ordinal, count);
 }
