@@ -16,9 +16,9 @@ struct cug_cuda_ring {
         bytes; /* one slot, and one device batch: labels, ids, pixels, so that one copy takes all */
     int pinned;
     char *host, *mem;
-    int n[CUG_CUDA_RING_SLOTS];
-    cudaEvent_t copied[CUG_CUDA_RING_SLOTS];     /* the slot's last copy is over */
-    cudaEvent_t released[CUG_CUDA_RING_BATCHES]; /* the device batch's last user is done */
+    int filled_n[CUG_CUDA_RING_SLOTS], issued_n[CUG_CUDA_RING_BATCHES]; /* samples in each */
+    cudaEvent_t copied[CUG_CUDA_RING_SLOTS];                            /* the slot's last copy is over */
+    cudaEvent_t released[CUG_CUDA_RING_BATCHES];                        /* the device batch's last user is done */
     pthread_t thread;
     int has_lock, has_changed, has_thread;
     pthread_mutex_t lock;
@@ -70,7 +70,7 @@ static cug_status fill_slot(cug_cuda_ring *r) {
     if (n < 0 || n > r->opt.max_batch)
         return cug_fail(CUG_EINVAL, "ring: batch %llu has %d samples, at most %d were announced", (unsigned long long)s,
                         n, r->opt.max_batch);
-    r->n[s % (uint64_t)r->opt.slots] = n;
+    r->filled_n[s % (uint64_t)r->opt.slots] = n;
     pthread_mutex_lock(&r->lock);
     if (n)
         r->filled++;
@@ -84,10 +84,12 @@ static cug_status fill_slot(cug_cuda_ring *r) {
 static cug_status issue_copy(cug_cuda_ring *r) {
     uint64_t s = r->issued;
     cudaStream_t stream = r->dev->copy;
-    size_t bytes = r->pixels_at + (size_t)r->n[s % (uint64_t)r->opt.slots] * r->opt.pixel_bytes;
+    int n = r->filled_n[s % (uint64_t)r->opt.slots];
+    size_t bytes = r->pixels_at + (size_t)n * r->opt.pixel_bytes;
     if (s >= (uint64_t)r->opt.batches) CUDA_TRY(NULL, cudaStreamWaitEvent(stream, released_of(r, s), 0));
     CUDA_TRY(NULL, cudaMemcpyAsync(batch_at(r, s), slot_at(r, s), bytes, cudaMemcpyHostToDevice, stream));
     CUDA_TRY(NULL, cudaEventRecord(copied_of(r, s), stream));
+    r->issued_n[s % (uint64_t)r->opt.batches] = n;
     pthread_mutex_lock(&r->lock);
     r->issued++;
     pthread_cond_broadcast(&r->changed);
@@ -135,8 +137,8 @@ static cug_status wait_issued(cug_cuda_ring *r, int *have) {
     return st;
 }
 
-/* The event of batch s stands for that copy until slot s is issued again, which needs batch s to be given back: there
- * are at least as many slots as device batches. */
+/* Batch s's event and count stand until its slot or device batch is issued again, which needs batch s to be given back:
+ * there are at least as many slots as device batches. */
 cug_status cug_cuda_ring_next(cug_cuda_ring *r, cug_cuda_ring_batch *out, void *stream) {
     int have = 0;
     *out = (cug_cuda_ring_batch){.n = 0};
@@ -146,7 +148,7 @@ cug_status cug_cuda_ring_next(cug_cuda_ring *r, cug_cuda_ring_batch *out, void *
     CUG_TRY(cug_cuda_enter(r->dev));
     CUDA_TRY(r->dev, cudaStreamWaitEvent(cug_cuda_stream(r->dev, stream), copied_of(r, s), 0));
     char *mem = batch_at(r, s);
-    *out = (cug_cuda_ring_batch){.n = r->n[s % (uint64_t)r->opt.slots],
+    *out = (cug_cuda_ring_batch){.n = r->issued_n[s % (uint64_t)r->opt.batches],
                                  .index = (int)(s % (uint64_t)r->opt.batches),
                                  .pixels = (uint8_t *)mem + r->pixels_at,
                                  .labels = (int32_t *)(void *)mem,
