@@ -4,12 +4,12 @@
 #   make emu EMU_SAN=address,undefined      the same under sanitizers, in a build folder of its own
 EMU_SAN     ?=
 CXX         ?= c++
-EMU_SRC     := $(sort $(wildcard tests/emu/*.cpp))
+EMU_SRC     := $(filter-out %/bugs_main.cpp,$(sort $(wildcard tests/emu/*.cpp)))
 EMU_KERNELS := $(sort $(wildcard kernels/*.cu))
 EMU_OBJ     := $(EMU_SRC:%.cpp=$(BUILD)/emu/%.o)
 # The linker script knows kernels by this name.
 EMU_KOBJ    := $(EMU_KERNELS:%.cu=$(BUILD)/emu/%.k.o)
-EMU_BUGS    := $(BUILD)/emu/tests/emu/bugs.k.o
+EMU_BUGS    := $(patsubst %,$(BUILD)/emu/tests/emu/%,bugs.k.o bugs_host.k.o bugs_main.o)
 EMU_CXX     := -std=c++17 -DCUG_EMU -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Werror \
   -Wno-unknown-pragmas -Wno-cast-function-type -isystem $(CUDA_HOME)/include -Ikernels
 EMU_LDLIBS  := $(filter-out -L$(CUDA_HOME)/lib64 -lcudart_static,$(LDLIBS))
@@ -29,8 +29,8 @@ emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/bugs
 emu: emu-suite
 	@$(MAKE) --no-print-directory emu-run
 emu-run:
+	$(BUILD)/emu/bugs
 	$(BUILD)/emu/suite
-	tests/emu/bugs.sh $(BUILD)/emu/bugs
 endif
 
 $(BUILD)/emu/%.o: %.cpp $(BUILD)/.flags tests/emu/emu.mk
