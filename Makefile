@@ -121,6 +121,8 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include $(OBJ:.o=.d) $(SIMD_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 
+-include tests/emu/emu.mk
+
 # --- style and static checks -------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')
 
