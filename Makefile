@@ -54,6 +54,7 @@ SIMD_OBJ := $(foreach i,$(SIMD_ISA),$(SIMD_SRC:%.c=$(BUILD)/obj/%.$(i).o))
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libcuglyph.a
 BIN      := $(BUILD)/cuglyph
+include kernels/kernels.mk
 
 TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)

@@ -11,7 +11,9 @@ static __global__ void __launch_bounds__(kBlock)
     const size_t i = (size_t)blockIdx.x * kBlock + threadIdx.x;
     if (i >= count) return;
     float sum = resume ? y[i] + in.x[0][i] : in.x[0][i];
-    for (int j = 1; j < inputs; j++) sum += in.x[j][i];
+#pragma unroll // constant indices keep the pointers out of local memory
+    for (int j = 1; j < CUG_MAX_INPUTS; j++)
+        if (j < inputs) sum += in.x[j][i];
     y[i] = sum;
 }
 

@@ -11,9 +11,10 @@ static __global__ void __launch_bounds__(kBlock) concat_fwd_kernel(float *y, Con
     if (i >= count) return;
     const size_t m = i / (size_t)total;
     const int c = (int)(i % (size_t)total);
-    int j = 0;
-    while (c >= in.first[j + 1]) j++;
-    y[i] = in.x[j][m * (size_t)(in.first[j + 1] - in.first[j]) + (size_t)(c - in.first[j])];
+#pragma unroll // constant indices keep the pointers out of local memory
+    for (int j = 0; j < CUG_MAX_INPUTS; j++)
+        if (c >= in.first[j] && c < in.first[j + 1])
+            y[i] = in.x[j][m * (size_t)(in.first[j + 1] - in.first[j]) + (size_t)(c - in.first[j])];
 }
 
 static __global__ void __launch_bounds__(kBlock)

@@ -56,17 +56,20 @@ static __global__ void __launch_bounds__(kBlock)
     if (threadIdx.x == 0) part[blockIdx.x] = resume ? part[blockIdx.x] + sum : sum;
 }
 
+// Neither NaN nor Inf: both less themselves are NaN.
+template <class T> __device__ __forceinline__ bool is_finite(T x) { return x - x == 0; }
+
 static __global__ void __launch_bounds__(kBlock)
     grad_norm_total_kernel(cug_step *step, const double *part, const float *loss, int N) {
     __shared__ double scratch[32];
     __shared__ int bad_scratch[32];
     const double norm = sqrt(cug_block_sum(threadIdx.x < kNormBlocks ? part[threadIdx.x] : 0.0, scratch));
     int bad = 0;
-    for (int n = (int)threadIdx.x; n < N; n += kBlock) bad |= !isfinite(loss[n]);
+    for (int n = (int)threadIdx.x; n < N; n += kBlock) bad |= !is_finite(loss[n]);
     bad = cug_block_sum(bad, bad_scratch);
     if (threadIdx.x == 0) {
         step->grad_norm = norm;
-        if (bad || !isfinite(norm)) step->nonfinite |= 1;
+        if (bad || !is_finite(norm)) step->nonfinite |= 1;
     }
 }
 
