@@ -1,5 +1,5 @@
 # emu.mk - the CUDA backend without a GPU (docs/EMULATOR.md): the library's objects, the kernels built as C++ and the
-# emulated CUDA runtime, linked into the test suite. Needs the CUDA toolkit's headers (CUDA=1), none of its libraries.
+# emulated CUDA runtime, linked into the test suite and the program. Needs the CUDA toolkit's headers (CUDA=1), none of its libraries.
 #   make emu                                the suite, and the list of seeded bugs
 #   make emu EMU_SAN=address,undefined      the same under sanitizers, in a build folder of its own
 EMU_SAN     ?=
@@ -25,7 +25,7 @@ else ifneq ($(CUDA),1)
 emu emu-suite emu-run:
 	@echo "make emu: needs the CUDA toolkit's headers, and none was found"; exit 1
 else
-emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/bugs
+emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/cuglyph $(BUILD)/emu/bugs
 emu: emu-suite
 	@$(MAKE) --no-print-directory emu-run
 emu-run:
@@ -44,6 +44,11 @@ $(BUILD)/emu/%.k.o: %.cu $(BUILD)/.flags tests/emu/emu.mk
 $(BUILD)/emu/suite: $(TEST_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld -lcriterion $(EMU_LDLIBS)
+
+# `cuglyph train --device cuda` without a GPU; some tests run it.
+$(BUILD)/emu/cuglyph: $(CLI_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(EMU_LDLIBS)
 
 $(BUILD)/emu/bugs: $(EMU_BUGS) $(EMU_OBJ) tests/emu/emu.ld
 	@echo "  LINK    $@"
