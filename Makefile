@@ -54,6 +54,7 @@ SIMD_OBJ := $(foreach i,$(SIMD_ISA),$(SIMD_SRC:%.c=$(BUILD)/obj/%.$(i).o))
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libcuglyph.a
 BIN      := $(BUILD)/cuglyph
+include kernels/kernels.mk
 
 TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
@@ -69,6 +70,7 @@ help:
 	@echo "make test        install what is missing, build, run every test a machine without a GPU can run"
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
+	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
@@ -120,6 +122,8 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 
 -include $(OBJ:.o=.d) $(SIMD_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+
+-include tests/emu/emu.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)

@@ -11,6 +11,9 @@ int cmd_gradcheck(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 
+/* `cuglyph info --device`, with argv[0] = "--device". */
+int info_devices(int argc, char **argv);
+
 /* "cuglyph: MESSAGE" on stderr from cug_error(), or the status's own text; returns 1. */
 int cli_fail(cug_status s);
 /* "cuglyph NAME: MESSAGE (see cuglyph NAME --help)" on stderr; returns 2. */

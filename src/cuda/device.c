@@ -1,0 +1,78 @@
+/* device.c - opening a GPU: choosing it, checking that it is new enough, its two streams, its one-line description. */
+#include "cuda/cuda.h"
+#include <cuglyph/cuda.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LEAST_MAJOR 7 /* CUDA 13 compiles for 7.5 and newer */
+#define LEAST_MINOR 5
+
+cug_status cug_cuda_enter(cug_device *dev) {
+    CUDA_TRY(dev, cudaSetDevice(dev->ordinal));
+    return CUG_OK;
+}
+
+cug_status cug_cuda_count(int *count) {
+    *count = 0;
+    cudaError_t err = cudaGetDeviceCount(count);
+    return err == cudaSuccess && *count > 0 ? CUG_OK : cug_cuda_fail_open(err, "cudaGetDeviceCount");
+}
+
+static cug_status check_ordinal(int ordinal) {
+    int count = 0;
+    CUG_TRY(cug_cuda_count(&count));
+    if (ordinal >= 0 && ordinal < count) return CUG_OK;
+    return cug_fail(CUG_ENOTSUP, "no CUDA device %d: this machine has %d, counted from 0", ordinal, count);
+}
+
+static cug_status describe(cug_device *dev) {
+    struct cudaDeviceProp p;
+    CUDA_TRY(dev, cudaGetDeviceProperties(&p, dev->ordinal));
+    if (p.major < LEAST_MAJOR || (p.major == LEAST_MAJOR && p.minor < LEAST_MINOR))
+        return cug_fail(CUG_ENOTSUP,
+                        "CUDA device %d, %.100s, has compute capability %d.%d; this build needs %d.%d or "
+                        "newer: use --device cpu",
+                        dev->ordinal, p.name, p.major, p.minor, LEAST_MAJOR, LEAST_MINOR);
+    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
+             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
+             dev->pinned ? "" : ", pinned memory refused: copies go through pageable memory");
+    return CUG_OK;
+}
+
+cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
+    cug_status st = CUG_OK;
+    if (!out) return cug_fail(CUG_EINVAL, "cuda: no place for the device");
+    *out = NULL;
+    int ordinal = opt ? opt->ordinal : 0;
+    CUG_TRY(check_ordinal(ordinal));
+    cug_device *dev = calloc(1, sizeof *dev);
+    if (!dev) return cug_fail(CUG_ENOMEM, "cuda: no memory for the device");
+    dev->ordinal = ordinal;
+    CUG_GOTO(cug_cuda_enter(dev));
+    CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->compute, cudaStreamNonBlocking));
+    CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->copy, cudaStreamNonBlocking));
+    CUG_GOTO(cug_cuda_bounces_open(dev));
+    CUG_GOTO(describe(dev));
+    CUG_GOTO(cug_cuda_alloc(dev, &dev->scratch, CUG_CUDA_SCRATCH_BYTES));
+    *out = dev;
+    return CUG_OK;
+cleanup:
+    cug_cuda_close(dev);
+    return st;
+}
+
+/* Errors of closing have nobody to act on them; they are read so that no later device sees them. */
+void cug_cuda_close(cug_device *dev) {
+    if (!dev) return;
+    (void)cudaSetDevice(dev->ordinal);
+    if (dev->copy) (void)cudaStreamSynchronize(dev->copy);
+    if (dev->compute) (void)cudaStreamSynchronize(dev->compute);
+    cug_cuda_free(dev, dev->scratch);
+    cug_cuda_bounces_close(dev);
+    if (dev->copy) (void)cudaStreamDestroy(dev->copy);
+    if (dev->compute) (void)cudaStreamDestroy(dev->compute);
+    (void)cudaGetLastError();
+    free(dev);
+}
+
+const char *cug_cuda_describe(const cug_device *dev) { return dev->text; }
