@@ -97,20 +97,32 @@ static cug_status issue_copy(cug_cuda_ring *r) {
     return CUG_OK;
 }
 
-/* CUDA errors are reported without the device struct, which belongs to the other thread. */
-static void *produce(void *ring) {
-    cug_cuda_ring *r = ring;
-    cug_status st = CUG_OK;
-    int job;
-    CUDA_GOTO(NULL, cudaSetDevice(r->dev->ordinal));
-    while (st == CUG_OK && (job = next_job(r)) != DONE) st = job == FILL ? fill_slot(r) : issue_copy(r);
-cleanup:
-    if (st == CUG_OK) return NULL;
+/* The end, with its reason. Batches already filled still go over, unless it is the copies that fail. */
+static void give_up(cug_cuda_ring *r, cug_status why, int job) {
     pthread_mutex_lock(&r->lock);
-    r->failed = st;
+    r->failed = why;
     snprintf(r->why, sizeof r->why, "%.590s", cug_error()); /* messages are a thread's own */
+    r->ended = 1;
+    if (job != FILL) r->filled = r->issued;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
+}
+
+/* This thread's CUDA calls report errors without the device struct, which belongs to the other thread. */
+static cug_status enter_device(const cug_cuda_ring *r) {
+    CUDA_TRY(NULL, cudaSetDevice(r->dev->ordinal));
+    return CUG_OK;
+}
+
+static void *produce(void *ring) {
+    cug_cuda_ring *r = ring;
+    int job = DONE;
+    cug_status st = enter_device(r);
+    if (st != CUG_OK) give_up(r, st, job);
+    while ((job = next_job(r)) != DONE) {
+        st = job == FILL ? fill_slot(r) : issue_copy(r);
+        if (st != CUG_OK) give_up(r, st, job);
+    }
     return NULL;
 }
 
@@ -124,13 +136,12 @@ static cug_status wait_issued(cug_cuda_ring *r, int *have) {
     if (r->taken == r->given + (uint64_t)r->opt.batches)
         st = cug_fail(CUG_EINVAL, "ring: all %d device batches are taken; release one first", r->opt.batches);
     while (st == CUG_OK && r->taken == r->issued) {
-        if (r->failed != CUG_OK) {
-            st = cug_fail(r->failed, "%s", r->why);
-        } else if (r->ended && r->issued == r->filled) {
-            break;
-        } else {
+        if (!r->ended || r->issued < r->filled) {
             pthread_cond_wait(&r->changed, &r->lock);
+            continue;
         }
+        if (r->failed == CUG_OK) break;
+        st = cug_fail(r->failed, "%s", r->why);
     }
     *have = st == CUG_OK && r->taken < r->issued;
     pthread_mutex_unlock(&r->lock);

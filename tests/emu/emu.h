@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <math.h> // isfinite and the like, without std:: as with nvcc
 #include <tuple>
 #include <type_traits>
 
