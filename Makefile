@@ -60,7 +60,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full format lint fuzz setup
+.PHONY: all lib suite help clean run test test-full bench format lint fuzz setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -70,6 +70,8 @@ help:
 	@echo "make test        install what is missing, build, run every test a machine without a GPU can run"
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
+	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
+	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make clean       remove $(BUILD)"
@@ -122,6 +124,14 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include $(OBJ:.o=.d) $(SIMD_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 
 -include tests/emu/emu.mk
+
+# --- benchmarks --------------------------------------------------------------------------------------------------------
+$(BUILD)/bench/%: bench/%.c $(LIB)
+	@mkdir -p $(@D); echo "  LINK    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench: $(BUILD)/bench/cpu_ops
+	@$<
 
 # --- style and static checks -------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')

@@ -1,5 +1,6 @@
 /* cpu_ops.c - time of every op of a training step on the cpu backend: cnn-d, mlp and sprint at their batch sizes.
- *   cpu_ops [threads [repetitions]]      best of the repetitions, so that a busy machine counts less
+ *   make CUDA=0 lib && cc -O2 -Iinclude bench/cpu_ops.c build/libcuglyph.a -lpthread -lm -o build/cpu_ops
+ *   build/cpu_ops [threads [repetitions]]      best of the repetitions, so that a busy machine counts less
  * GFLOP/s are of dense work (2 x multiply-adds), also where zeros are skipped. */
 #include <cuglyph/backend.h>
 #include <stdio.h>

@@ -135,6 +135,26 @@ Test(train, resume_cuts_log_lines_newer_than_the_checkpoint) {
     synthetic_remove(&s);
 }
 
+Test(train, a_finished_run_can_be_trained_longer) {
+    synthetic s;
+    cug_config c, kept;
+    cug_train_result r;
+    synthetic_make(&s);
+    synthetic_config(&s, &c);
+    cr_assert(train(&c, in(&s, "whole"), 0, 0, &r) == CUG_OK, "%s", cug_error());
+    cr_assert(cug_config_set(&c, "epochs", "1") == CUG_OK);
+    cr_assert(train(&c, in(&s, "run"), 0, 0, &r) == CUG_OK, "%s", cug_error());
+    cr_assert(cug_config_set(&c, "epochs", "3") == CUG_OK);
+    cr_assert(train(&c, in(&s, "run"), 1, 0, &r) == CUG_OK, "%s", cug_error());
+    expect_same_weights(in(&s, "whole/last.safetensors"), in(&s, "run/last.safetensors"));
+    cug_config_defaults(&kept);
+    cr_assert(cug_config_read(&kept, in(&s, "run/config")) == CUG_OK, "%s", cug_error());
+    cr_expect_eq(kept.epochs, 3, "the config tells what the run was");
+    cug_config_free(&kept);
+    cug_config_free(&c);
+    synthetic_remove(&s);
+}
+
 Test(train, early_stopping_restores_the_best_weights) {
     synthetic s;
     cug_config c;

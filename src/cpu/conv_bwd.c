@@ -1,6 +1,7 @@
 /* conv_bwd.c - gradients of a convolution, image by image. Most of the output gradient is zero after pooling and ReLU,
  * so it is never stored in full: blocks of pixels become lists of nonzero terms, and each list adds up contiguous spans
- * (simd/spans.c). Few-channel inputs, whose spans are shorter than a vector, take dense tiles over channels instead. */
+ * (simd/spans.c). Few-channel inputs, whose spans are shorter than a vector, take dense tiles over channels instead.
+ * A zero gradient counts as nothing even against an infinite or NaN factor; such a step's loss is not finite anyway. */
 #include "cpu/conv.h"
 #include <string.h>
 

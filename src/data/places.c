@@ -77,7 +77,8 @@ cug_status cug_data_find(char out[PATH_MAX], const cug_known_dataset *k, const c
     const char *env = getenv("CUGLYPH_DATA");
     if (env && *env && look_in(out, k, env, looked, sizeof looked)) return CUG_OK;
     if (cache_base(cache, sizeof cache) && look_in(out, k, cache, looked, sizeof looked)) return CUG_OK;
-    return cug_fail(CUG_ENOENT, "%s is not in %s; get it with: cuglyph data fetch %s", k->name,
+    return cug_fail(CUG_ENOENT,
+                    "%s is not in %s; get it with: cuglyph data fetch %s, or set CUGLYPH_DATA to its folder", k->name,
                     *looked ? looked : "any known folder (HOME is not set)", k->name);
 }
 

@@ -27,9 +27,10 @@ static cug_status check_fit(const job *j) {
         return cug_fail(CUG_EDATA_SHAPE, "model %s takes %dx%dx%d, but %s has images of %dx%dx%d", j->g->name, in->H,
                         in->W, in->C, j->d->name, im->H, im->W, im->C);
     if (out->C != j->d->classes && !(out->C == 1 && j->d->classes == 2))
-        return cug_fail(CUG_EDATA_SHAPE,
-                        "model %s has %d output%s, but %s has %d classes; choose classes with --classes", j->g->name,
-                        out->C, out->C == 1 ? "" : "s", j->d->name, j->d->classes);
+        return cug_fail(
+            CUG_EDATA_SHAPE,
+            "model %s has %d output%s, but %s has %d classes; change the last layer, or choose classes with --classes",
+            j->g->name, out->C, out->C == 1 ? "" : "s", j->d->name, j->d->classes);
     return CUG_OK;
 }
 

@@ -219,13 +219,13 @@ static cug_status keep_config(trainer *t) {
 
 static cug_status begin(trainer *t, const cug_train_request *req) {
     char path[4200];
+    cug_run_file(t->run, "config", path, sizeof path); /* also on resume: it may go on for longer than it began */
+    CUG_TRY(cug_write_atomic(path, t->config_text, strlen(t->config_text)));
     if (req->resume) {
         cug_run_file(t->run, LAST, path, sizeof path);
         if (access(path, F_OK) == 0) return trainer_load(t, LAST, 1);
         CUG_TRY(cug_run_log_truncate(t->run, 0, 0)); /* stopped before its first checkpoint */
     } else {
-        cug_run_file(t->run, "config", path, sizeof path);
-        CUG_TRY(cug_write_atomic(path, t->config_text, strlen(t->config_text)));
         CUG_TRY(cug_run_environment(t->run, t->j.be->describe(t->j.dev)));
     }
     CUG_TRY(initial_weights(t));

@@ -22,6 +22,20 @@ else
     skip "Fashion-MNIST instead of MNIST" "Debian's dataset-fashion-mnist is not installed"
 fi
 
+mkdir "$dir/bin" # a system without apt
+for c in bash env dirname cat id mktemp rm; do ln -s "$(command -v $c)" "$dir/bin/$c"; done
+if [ -e /usr/share/datasets/fashion-mnist ]; then
+    skip "nothing to train on" "Fashion-MNIST is installed"
+else
+    "${nowhere[@]}" PATH="$dir/bin" "$root/data/obtain" "$CUGLYPH" >"$dir/out" 2>"$dir/err"
+    rc=$?
+    if [ $rc -ne 0 ] && [ ! -s "$dir/out" ] && [ "$(grep -c "nothing to train on" "$dir/err")" -eq 1 ]; then
+        pass "nothing to train on: one line that says what to do"
+    else
+        fail "nothing to train on" "status $rc: $(cat "$dir/out" "$dir/err")"
+    fi
+fi
+
 if "$CUGLYPH" data verify --data mnist >"$dir/out" 2>"$dir/err"; then
     pass "MNIST's raw bytes are MNIST's"
     [ "$("$root/data/obtain" "$CUGLYPH" 2>/dev/null)" = "--data mnist" ] && pass "make run takes MNIST where it is" ||

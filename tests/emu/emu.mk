@@ -1,15 +1,15 @@
 # emu.mk - the CUDA backend without a GPU (docs/EMULATOR.md): the library's objects, the kernels built as C++ and the
-# emulated CUDA runtime, linked into the test suite. Needs the CUDA toolkit's headers (CUDA=1), none of its libraries.
+# emulated CUDA runtime, linked into the test suite and the program. Needs the CUDA toolkit's headers (CUDA=1), none of its libraries.
 #   make emu                                the suite, and the list of seeded bugs
 #   make emu EMU_SAN=address,undefined      the same under sanitizers, in a build folder of its own
 EMU_SAN     ?=
 CXX         ?= c++
-EMU_SRC     := $(sort $(wildcard tests/emu/*.cpp))
+EMU_SRC     := $(filter-out %/bugs_main.cpp,$(sort $(wildcard tests/emu/*.cpp)))
 EMU_KERNELS := $(sort $(wildcard kernels/*.cu))
 EMU_OBJ     := $(EMU_SRC:%.cpp=$(BUILD)/emu/%.o)
 # The linker script knows kernels by this name.
 EMU_KOBJ    := $(EMU_KERNELS:%.cu=$(BUILD)/emu/%.k.o)
-EMU_BUGS    := $(BUILD)/emu/tests/emu/bugs.k.o
+EMU_BUGS    := $(patsubst %,$(BUILD)/emu/tests/emu/%,bugs.k.o bugs_host.k.o bugs_main.o)
 EMU_CXX     := -std=c++17 -DCUG_EMU -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Werror \
   -Wno-unknown-pragmas -Wno-cast-function-type -isystem $(CUDA_HOME)/include -Ikernels
 EMU_LDLIBS  := $(filter-out -L$(CUDA_HOME)/lib64 -lcudart_static,$(LDLIBS))
@@ -25,12 +25,12 @@ else ifneq ($(CUDA),1)
 emu emu-suite emu-run:
 	@echo "make emu: needs the CUDA toolkit's headers, and none was found"; exit 1
 else
-emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/bugs
+emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/cuglyph $(BUILD)/emu/bugs
 emu: emu-suite
 	@$(MAKE) --no-print-directory emu-run
 emu-run:
+	$(BUILD)/emu/bugs
 	$(BUILD)/emu/suite
-	tests/emu/bugs.sh $(BUILD)/emu/bugs
 endif
 
 $(BUILD)/emu/%.o: %.cpp $(BUILD)/.flags tests/emu/emu.mk
@@ -44,6 +44,11 @@ $(BUILD)/emu/%.k.o: %.cu $(BUILD)/.flags tests/emu/emu.mk
 $(BUILD)/emu/suite: $(TEST_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld -lcriterion $(EMU_LDLIBS)
+
+# `cuglyph train --device cuda` without a GPU; some tests run it.
+$(BUILD)/emu/cuglyph: $(CLI_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(EMU_LDLIBS)
 
 $(BUILD)/emu/bugs: $(EMU_BUGS) $(EMU_OBJ) tests/emu/emu.ld
 	@echo "  LINK    $@"
