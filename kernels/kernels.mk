@@ -24,7 +24,8 @@ ifeq ($(CUDA),1)
   -include $(KERNEL_OBJ:.o=.d)
 endif
 
-# Without exceptions the objects need no C++ runtime: the C compiler links the program.
+# So that the objects need no C++ runtime and the C compiler links the program. The only static locals are those nvcc makes:
+# a kernel's handle, looked up at its first launch, which two threads may as well look up twice.
 KERNEL_HOST  := -Xcompiler -fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 KERNEL_NOW    = $(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE)
 $(BUILD)/.kernel-flags: FORCE
