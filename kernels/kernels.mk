@@ -25,7 +25,7 @@ ifeq ($(CUDA),1)
 endif
 
 # Without exceptions the objects need no C++ runtime: the C compiler links the program.
-KERNEL_HOST  := -Xcompiler -fvisibility=hidden,-fno-exceptions,-fno-rtti
+KERNEL_HOST  := -Xcompiler -fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 KERNEL_NOW    = $(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE)
 $(BUILD)/.kernel-flags: FORCE
 	@mkdir -p $(@D); echo '$(KERNEL_NOW)' | cmp -s - $@ || echo '$(KERNEL_NOW)' > $@
