@@ -78,7 +78,7 @@ cug_status cug_run_log(cug_run *r, const char *json_line) { return append(r, JSO
 cug_status cug_run_csv(cug_run *r, const char *csv_line) { return append(r, CSV, csv_line); }
 
 static cug_status size_of(cug_run *r, log_kind k, uint64_t *size) {
-    int fd;
+    int fd = -1;
     struct stat sb = {0};
     *size = 0;
     CUG_TRY(open_log(r, k, 0, &fd));
