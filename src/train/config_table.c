@@ -105,7 +105,7 @@ static const cug_row rows[] = {
 #define GROUP "machine"
     TEXT("device", "NAME", device, "auto", "auto (cuda if there is one, else cpu), cpu, ref, cuda or cuda:N"),
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
-    CHOICE("loader", loader, "auto", loader_word, "batches: auto, plain, staged (sent ahead), resident (set on the GPU)"),
+    CHOICE("loader", loader, "auto", loader_word, "training batches: auto, plain, staged (sent ahead), resident"),
     FLAG("no-graph", no_graph, "GPU: launch every op of a step, no CUDA graphs (for finding faults)"),
     FLAG("no-reuse", no_reuse, "every tensor in memory of its own (for finding faults)"),
     FLAG("no-fuse", no_fuse, "one op for each layer"),
