@@ -30,6 +30,7 @@
 #include <cuglyph/optimizer.h>
 #include <cuglyph/pool2d.h>
 #include <cuglyph/softmax_xent.h>
+#include <cuglyph/step.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -151,34 +152,12 @@ cudaError_t cug_cuda_update(float *w, float *m, float *v, const float *g, const 
 cudaError_t cug_cuda_metrics_add(cug_metrics *m, int64_t *confusion, const float *loss, const int32_t *pred,
                                  const int32_t *labels, const cug_metrics_shape *s, cudaStream_t stream);
 
-/* --- steps and the resident loader -----------------------------------------------------------------------------------
- * Where a run stands, in device memory; written by the host before the first step of a stretch, advanced by the device.
- * A replayed graph so walks through the table with unchanged arguments. */
-typedef struct cug_cuda_cursor {
-    uint64_t row;         /* of the step table: the next step's */
-    uint64_t sample;      /* of the order array: the current step's first sample */
-    uint64_t next_sample; /* the next step's first */
-} cug_cuda_cursor;
-
-/* *step = table[cursor->row] but for nonfinite and grad_norm: nonfinite, once raised, stays until the host clears it.
- * Then cursor->row += 1, sample = next_sample, next_sample += step->valid. Past the table (row >= rows) the step
- * record stays as it is but nonfinite is raised, so that a replay too many changes no weight. One thread. */
-cudaError_t cug_cuda_step_advance(cug_step *step, cug_cuda_cursor *cursor, const cug_step *table, uint64_t rows,
-                                  cudaStream_t stream);
-
-typedef struct cug_cuda_gather_shape {
-    int N;          /* samples of the batch */
-    int F;          /* bytes of a sample */
-    uint64_t count; /* samples of the data set */
-    uint64_t order; /* entries of the order array */
-} cug_cuda_gather_shape;
-
-/* For n < N, with i = order[cursor->sample + n]:  ids[n] = i, labels[n] = all_labels[i], pixels[n,:] = all_pixels[i,:].
- * An entry past the order array or the data set gives label -1 (a NaN loss), id -1 and zero pixels. One block a
- * sample; 16 bytes at a time where F is a multiple of 16. all_labels int32. */
+/* --- steps and the resident loader (step.h) --------------------------------------------------------------------------
+ * advance: one thread. gather: one block a sample; 16 bytes at a time where F is a multiple of 16. */
+cudaError_t cug_cuda_step_advance(cug_step *step, cug_cursor *cursor, const cug_step *table, cudaStream_t stream);
 cudaError_t cug_cuda_gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const uint8_t *all_pixels,
-                            const int32_t *all_labels, const int32_t *order, const cug_cuda_cursor *cursor,
-                            const cug_cuda_gather_shape *s, cudaStream_t stream);
+                            const int32_t *all_labels, const int32_t *order, const cug_cursor *cursor,
+                            const cug_gather_shape *s, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

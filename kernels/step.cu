@@ -2,14 +2,14 @@
 // a data set that lies in device memory, by kernels that read their place from there.
 #include "common.cuh"
 
-static __global__ void step_advance_kernel(cug_step *step, cug_cuda_cursor *cursor, const cug_step *table,
-                                           uint64_t rows) {
-    if (cursor->row >= rows) {
+static __global__ void step_advance_kernel(cug_step *step, cug_cursor *cursor, const cug_step *table) {
+    if (step->nonfinite) return;
+    if (cursor->row >= cursor->rows) {
         step->nonfinite = 1;
         return;
     }
     cug_step next = table[cursor->row];
-    next.nonfinite = step->nonfinite;
+    next.nonfinite = 0;
     next.grad_norm = step->grad_norm;
     *step = next;
     cursor->row += 1;
@@ -17,14 +17,14 @@ static __global__ void step_advance_kernel(cug_step *step, cug_cuda_cursor *curs
     cursor->next_sample += next.valid;
 }
 
-extern "C" cudaError_t cug_cuda_step_advance(cug_step *step, cug_cuda_cursor *cursor, const cug_step *table,
-                                             uint64_t rows, cudaStream_t stream) {
-    return CUG_LAUNCH(step_advance_kernel, 1, 1, 0, stream, step, cursor, table, rows);
+extern "C" cudaError_t cug_cuda_step_advance(cug_step *step, cug_cursor *cursor, const cug_step *table,
+                                             cudaStream_t stream) {
+    return CUG_LAUNCH(step_advance_kernel, 1, 1, 0, stream, step, cursor, table);
 }
 
 static __global__ void __launch_bounds__(kBlock)
     gather_kernel(uint8_t *pixels, int32_t *labels, int32_t *ids, const uint8_t *all_pixels, const int32_t *all_labels,
-                  const int32_t *order, const cug_cuda_cursor *cursor, cug_cuda_gather_shape s, int wide) {
+                  const int32_t *order, const cug_cursor *cursor, cug_gather_shape s, int wide) {
     const size_t n = blockIdx.x, at = (size_t)cursor->sample + n, F = (size_t)s.F;
     int32_t i = at < s.order ? order[at] : -1;
     if (i < 0 || (uint64_t)i >= s.count) i = -1;
@@ -43,8 +43,8 @@ static __global__ void __launch_bounds__(kBlock)
 }
 
 extern "C" cudaError_t cug_cuda_gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const uint8_t *all_pixels,
-                                       const int32_t *all_labels, const int32_t *order, const cug_cuda_cursor *cursor,
-                                       const cug_cuda_gather_shape *s, cudaStream_t stream) {
+                                       const int32_t *all_labels, const int32_t *order, const cug_cursor *cursor,
+                                       const cug_gather_shape *s, cudaStream_t stream) {
     return CUG_LAUNCH(gather_kernel, (unsigned)s->N, kBlock, 0, stream, pixels, labels, ids, all_pixels, all_labels,
                       order, cursor, *s, s->F % 16 == 0 && aligned16(pixels) && aligned16(all_pixels));
 }

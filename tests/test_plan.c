@@ -98,8 +98,9 @@ static void close_net(fixture *f, const cug_backend *be) {
 static void steps(fixture *f, int from, int to) {
     for (int i = from; i < to; i++) {
         const cug_batch b = {i % 4 == 3 ? 3 : 8, f->pixels, f->labels, f->ids};
-        const cug_step_row row = {(uint64_t)i, 0.01f};
-        cr_assert(cug_net_train_step(f->net, &b, &row) == CUG_OK, "%s", cug_error());
+        const cug_step_row row = {(uint64_t)i, 0.01f, b.n};
+        cr_assert(cug_net_announce(f->net, &row, 1, 0) == CUG_OK, "%s", cug_error());
+        cr_assert(cug_net_train_step(f->net, &b) == CUG_OK, "%s", cug_error());
         cr_assert(cug_net_eval_step(f->net, &b) == CUG_OK, "%s", cug_error());
     }
 }

@@ -18,6 +18,7 @@
 #include <cuglyph/optimizer.h>
 #include <cuglyph/pool2d.h>
 #include <cuglyph/softmax_xent.h>
+#include <cuglyph/step.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +28,10 @@ typedef struct cug_device_options {
     int ordinal; /* which GPU; 0 on the CPU backends */
     int threads; /* CPU backends: 0 = one a core */
 } cug_device_options;
+
+/* Writes batch `seq` (0, 1, 2 ...) to host memory, and its number of samples; *n = 0: there are no more. Called on a
+ * thread of its own. */
+typedef cug_status cug_ring_fill(void *user, uint64_t seq, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n);
 
 typedef struct cug_backend {
     const char *name; /* "ref", "cpu", "cuda" */
@@ -49,6 +54,23 @@ typedef struct cug_backend {
     cug_status (*fill)(cug_device *dev, void *dst, int byte, size_t bytes, void *stream);
     cug_status (*sync)(cug_device *dev, void *stream); /* waits; reports what failed since the last call */
 
+    /* A stream's work recorded once and launched again as a whole; NULL: not on this backend, where memory is the
+     * host's own and everything is done on return. What is queued between begin and end is recorded, not run; nothing
+     * may be allocated or waited for meanwhile. graph NULL gives the recording up. launch waits for nothing. */
+    cug_status (*graph_begin)(cug_device *dev, void *stream);
+    cug_status (*graph_end)(cug_device *dev, void **graph, void *stream);
+    cug_status (*graph_launch)(cug_device *dev, void *graph, void *stream);
+    void (*graph_free)(cug_device *dev, void *graph); /* NULL is safe */
+
+    /* Batches filled and sent ahead of their use, on a thread and a stream of their own; NULL: not on this backend.
+     * take puts the next batch into backend memory, in order with the stream's work, and waits on the host alone; at
+     * the end *n = 0. A failed fill is reported there, after the batches before it. close stops the thread and waits
+     * for what the device still reads. */
+    cug_status (*ring_open)(void **ring, cug_device *dev, int max_batch, size_t pixel_bytes, cug_ring_fill *fill,
+                            void *user);
+    cug_status (*ring_take)(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
+    void (*ring_close)(void *ring); /* NULL is safe */
+
     /* Ops; a NULL table: this backend does not have it. */
     const cug_conv2d_ops *conv2d;
     const cug_conv_block_ops *conv_block;
@@ -65,6 +87,7 @@ typedef struct cug_backend {
     const cug_normalize_ops *normalize;
     const cug_optimizer_ops *optimizer;
     const cug_metrics_ops *metrics;
+    const cug_step_ops *step;
 } cug_backend;
 
 extern const cug_backend cug_backend_ref; /* float64, plain loops, one thread */

@@ -54,6 +54,8 @@ typedef struct cug_config {
     /* where to run */
     char *device;    /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
     int64_t threads; /* 0 = one a core */
+    char *loader;    /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
+    int no_graph;    /* flag: 0 */
     int no_reuse;    /* flag: 0 */
     int no_fuse;     /* flag: 0 */
 } cug_config;

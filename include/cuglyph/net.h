@@ -11,11 +11,13 @@ extern "C" {
 #endif
 
 #define CUG_NET_MAX_SIZES 4
+#define CUG_NET_ROWS 512 /* steps announced at once, at most */
 
 typedef struct cug_net_options {
     int train_sizes[CUG_NET_MAX_SIZES]; /* batch sizes to train with (full, last short one); 0 ends the list */
     int eval_sizes[CUG_NET_MAX_SIZES];
     unsigned plan_flags; /* CUG_PLAN_NO_REUSE, CUG_PLAN_NO_FUSE */
+    int no_graph;        /* op by op also where steps could be recorded */
     float scale, shift;  /* pixels to numbers */
     float smoothing;     /* of the training loss; evaluation uses none */
     int classes;         /* of the confusion matrix */
@@ -36,6 +38,7 @@ typedef struct cug_batch {
 typedef struct cug_step_row {
     uint64_t step; /* optimizer steps done before */
     float lr;
+    int n; /* samples in its batch */
 } cug_step_row;
 
 /* g and dev must outlive the net. Parameters start at zero. */
@@ -43,16 +46,36 @@ cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *
                           const cug_net_options *opt);
 void cug_net_free(cug_net *n); /* NULL is safe */
 
-/* Bytes held: parameters, gradients, optimizer state, arena. */
+/* Bytes held: parameters, gradients, optimizer state, arena, one batch, a data set. */
 typedef struct cug_net_memory {
-    size_t params, grads, state, arena, batch, total;
+    size_t params, grads, state, arena, batch, data, total;
 } cug_net_memory;
 void cug_net_memory_used(const cug_net *n, cug_net_memory *m);
 
-/* forward, loss, backward, gradient norm, update; adds to the metrics. The batch's size must be one of train_sizes.
- * CUG_ENUMERIC when the loss or a gradient is NaN or Inf: parameters are untouched, and the message names the first
- * layer and pass where it shows. */
-cug_status cug_net_train_step(cug_net *n, const cug_batch *b, const cug_step_row *row);
+/* The next steps, in order; replaces what was announced and not yet run. first_sample: the place of the first step's
+ * first sample in the order (cug_net_order); else 0. */
+cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, uint64_t first_sample);
+
+/* The next step announced: forward, loss, backward, gradient norm, update; adds to the metrics. b NULL: the batch comes
+ * from the ring or from the data set held. Its size must be one of train_sizes. Where work is queued (cug_net_queues)
+ * it need not be done on return. A step whose loss or gradient is NaN or Inf changes no parameter, nor does any after
+ * it: see cug_net_failed. */
+cug_status cug_net_train_step(cug_net *n, const cug_batch *b);
+int cug_net_queues(const cug_net *n);
+
+/* Has a step met NaN or Inf, and which (its row's `step`)? Waits for the steps queued. */
+cug_status cug_net_failed(cug_net *n, int *failed, uint64_t *step);
+/* Runs the failed step's batch again, looking at every tensor; always fails: CUG_ENUMERIC with the first layer and pass
+ * where NaN or Inf shows. */
+cug_status cug_net_locate(cug_net *n, const cug_batch *b);
+
+/* Batches for training from a thread that runs ahead: `fill` brings those of all steps to come, in order. Once, before
+ * the first step. CUG_ENOTSUP where the backend has no ring. */
+cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user);
+/* Or the whole data set in backend memory, pixels (count, the input's size); then cug_net_order before each epoch's
+ * first step: `order` sample numbers. Once, before the first step. */
+cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order);
+cug_status cug_net_order(cug_net *n, const int32_t *order);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);

@@ -143,4 +143,5 @@ const cug_backend cug_backend_cpu = {
     .normalize = &cug_cpu_normalize,
     .optimizer = &cug_cpu_optimizer,
     .metrics = &cug_cpu_metrics,
+    .step = &cug_cpu_step,
 };

@@ -44,6 +44,7 @@ extern const cug_loss_ops cug_cuda_mse;
 extern const cug_normalize_ops cug_cuda_normalize;
 extern const cug_optimizer_ops cug_cuda_optimizer;
 extern const cug_metrics_ops cug_cuda_metrics;
+extern const cug_step_ops cug_cuda_step;
 
 /* device.c */
 cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt);
@@ -65,6 +66,16 @@ cug_status cug_cuda_download(cug_device *dev, void *host, const void *src, size_
 cug_status cug_cuda_copy(cug_device *dev, void *dst, const void *src, size_t bytes, void *stream);
 cug_status cug_cuda_fill(cug_device *dev, void *dst, int byte, size_t bytes, void *stream);
 cug_status cug_cuda_sync(cug_device *dev, void *stream);
+
+/* graph.c and step.c: the graph and ring functions of the backend table. */
+cug_status cug_cuda_graph_begin(cug_device *dev, void *stream);
+cug_status cug_cuda_graph_end(cug_device *dev, void **graph, void *stream);
+cug_status cug_cuda_graph_launch(cug_device *dev, void *graph, void *stream);
+void cug_cuda_graph_free(cug_device *dev, void *graph);
+cug_status cug_cuda_stage_open(void **ring, cug_device *dev, int max_batch, size_t pixel_bytes, cug_ring_fill *fill,
+                               void *user);
+cug_status cug_cuda_stage_take(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
+void cug_cuda_stage_close(void *ring);
 
 /* What an op asks of ex before it launches: a device, made current, and `need` bytes of workspace. */
 static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t need) {

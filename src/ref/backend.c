@@ -80,4 +80,5 @@ const cug_backend cug_backend_ref = {
     .normalize = &cug_ref_normalize,
     .optimizer = &cug_ref_optimizer,
     .metrics = &cug_ref_metrics,
+    .step = &cug_ref_step,
 };

@@ -17,6 +17,10 @@ static const char *optimizer_word(int i) {
 static const char *init_word(int i) {
     return i <= CUG_INIT_ZEROS - CUG_INIT_HE_UNIFORM ? cug_init_name((cug_init_kind)(CUG_INIT_HE_UNIFORM + i)) : NULL;
 }
+static const char *loader_word(int i) {
+    static const char *const words[] = {"auto", "plain", "staged", "resident"};
+    return i < 4 ? words[i] : NULL;
+}
 static const char *monitor_word(int i) {
     static const char *const words[] = {"val_loss", "val_accuracy"};
     return i < 2 ? words[i] : NULL;
@@ -101,6 +105,8 @@ static const cug_row rows[] = {
 #define GROUP "machine"
     TEXT("device", "NAME", device, "auto", "auto (cuda if there is one, else cpu), cpu, ref, cuda or cuda:N"),
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
+    CHOICE("loader", loader, "auto", loader_word, "training batches: auto, plain, staged (sent ahead), resident"),
+    FLAG("no-graph", no_graph, "GPU: launch every op of a step, no CUDA graphs (for finding faults)"),
     FLAG("no-reuse", no_reuse, "every tensor in memory of its own (for finding faults)"),
     FLAG("no-fuse", no_fuse, "one op for each layer"),
 #undef GROUP

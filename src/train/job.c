@@ -71,8 +71,22 @@ static void add_sizes(const cug_loader *l, int *sizes) {
     }
 }
 
+static cug_status choose_loader(job *j, const cug_config *c) {
+    if (strcmp(c->loader, "auto") == 0)
+        j->loader = j->be->ring_open ? JOB_STAGED : JOB_PLAIN;
+    else
+        j->loader = *c->loader == 'p' ? JOB_PLAIN : *c->loader == 's' ? JOB_STAGED : JOB_RESIDENT;
+    if (j->loader != JOB_PLAIN && !j->be->ring_open)
+        return cug_fail(CUG_ENOTSUP, "loader = %s: %s reads batches where they lie; use plain or auto", c->loader,
+                        j->be->name);
+    if (j->loader != JOB_RESIDENT) return CUG_OK;
+    const cug_images *im = j->train.images;
+    return cug_net_hold(j->net, im->pixels, im->labels, (size_t)im->count, j->train.n);
+}
+
 cug_status job_open_net(job *j, const cug_config *c, int training) {
     cug_net_options o = {.plan_flags = (c->no_reuse ? CUG_PLAN_NO_REUSE : 0u) | (c->no_fuse ? CUG_PLAN_NO_FUSE : 0u),
+                         .no_graph = c->no_graph,
                          .scale = j->scale,
                          .shift = j->shift,
                          .smoothing = (float)c->smoothing,
@@ -98,6 +112,7 @@ cug_status job_open_net(job *j, const cug_config *c, int training) {
     add_sizes(&j->val, o.eval_sizes);
     add_sizes(&j->test, o.eval_sizes);
     CUG_TRY(cug_net_create(&j->net, j->g, j->be, j->dev, &o));
+    if (training) CUG_TRY(choose_loader(j, c));
 
     size_t n = (size_t)(c->batch > c->eval_batch ? c->batch : c->eval_batch);
     j->pixels = malloc(n * cug_value_count(&j->g->values[0]));

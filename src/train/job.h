@@ -16,6 +16,7 @@ typedef struct job {
     float scale, shift;
     cug_loader train, val, test;
     cug_net *net;
+    enum { JOB_PLAIN, JOB_STAGED, JOB_RESIDENT } loader; /* of training batches */
     /* one batch on the host */
     uint8_t *pixels;
     int32_t *labels, *ids;

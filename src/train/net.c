@@ -1,28 +1,8 @@
-/* net.c - the buffers of one model on one device, and single steps on them. */
-#include <cuglyph/net.h>
-#include <math.h>
+/* net.c - the buffers of one model on one device; net_step.c runs steps on them. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/nonfinite.h"
-
-struct cug_net {
-    const cug_graph *g;
-    const cug_backend *be;
-    cug_exec ex;
-    cug_net_options opt;
-    int n_state;
-    cug_plan *train[CUG_NET_MAX_SIZES], *eval[CUG_NET_MAX_SIZES];
-    size_t arena_bytes, pixel_bytes, max_batch;
-    void *params, *grads, *state[CUG_MAX_STATE], *arena;
-    uint8_t *pixels;
-    int32_t *labels, *ids;
-    cug_step *step;
-    cug_metrics *metrics;
-    int64_t *confusion;
-    cug_param_run *runs;
-    int n_runs;
-};
+#include "train/net_internal.h"
 
 static size_t flat_bytes(const cug_net *n) { return n->g->flat_count * cug_dtype_size(n->be->real); }
 static size_t confusion_bytes(const cug_net *n) {
@@ -70,6 +50,12 @@ static cug_status allocate(cug_net *n) {
     CUG_TRY(zeroed(n, &n->labels, n->max_batch * sizeof(int32_t)));
     CUG_TRY(zeroed(n, &n->ids, n->max_batch * sizeof(int32_t)));
     CUG_TRY(zeroed(n, &n->step, sizeof *n->step));
+    if (n->train[0]) {
+        CUG_TRY(zeroed(n, &n->table, CUG_NET_ROWS * sizeof *n->table));
+        CUG_TRY(zeroed(n, &n->cursor, sizeof *n->cursor));
+        n->rows = malloc(CUG_NET_ROWS * sizeof *n->rows);
+        if (!n->rows) return cug_fail(CUG_ENOMEM, "out of memory for a table of %d steps", CUG_NET_ROWS);
+    }
     CUG_TRY(zeroed(n, &n->metrics, sizeof *n->metrics));
     return zeroed(n, &n->confusion, confusion_bytes(n));
 }
@@ -110,14 +96,18 @@ cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *
 
 void cug_net_free(cug_net *n) {
     if (!n) return;
+    if (n->ring) n->be->ring_close(n->ring);
     for (int i = 0; i < CUG_NET_MAX_SIZES; i++) {
+        if (n->recorded[i]) n->be->graph_free(n->ex.device, n->recorded[i]);
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }
-    void *owned[] = {n->params, n->grads, n->state[0], n->state[1], n->arena,    n->pixels,
-                     n->labels, n->ids,   n->step,     n->metrics,  n->confusion};
+    void *owned[] = {n->params, n->grads,      n->state[0],   n->state[1], n->arena,     n->pixels,
+                     n->labels, n->ids,        n->step,       n->metrics,  n->confusion, n->table,
+                     n->cursor, n->all_pixels, n->all_labels, n->order};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) n->be->free(n->ex.device, owned[i]);
     free(n->runs);
+    free(n->rows);
     free(n);
 }
 
@@ -127,73 +117,27 @@ void cug_net_memory_used(const cug_net *n, cug_net_memory *m) {
     m->state = (size_t)n->n_state * flat_bytes(n);
     m->arena = n->arena_bytes;
     m->batch = n->max_batch * (n->pixel_bytes + 2 * sizeof(int32_t));
-    m->total = m->params + m->grads + m->state + m->arena + m->batch;
+    m->data = (size_t)n->count * (n->pixel_bytes + sizeof *n->all_labels) + (size_t)n->order_count * sizeof *n->order;
+    m->total = m->params + m->grads + m->state + m->arena + m->batch + m->data;
 }
 
-static cug_plan *plan_for(cug_plan *const *plans, int batch) {
-    for (int i = 0; i < CUG_NET_MAX_SIZES && plans[i]; i++)
-        if (cug_plan_batch(plans[i]) == batch) return plans[i];
-    return 0;
+cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user) {
+    if (!n->be->ring_open) return cug_fail(CUG_ENOTSUP, "%s has no staged loader", n->be->name);
+    return n->be->ring_open(&n->ring, n->ex.device, (int)n->max_batch, n->pixel_bytes, fill, user);
 }
 
-static cug_status upload_batch(cug_net *n, const cug_batch *b) {
-    size_t count = (size_t)b->n;
-    CUG_TRY(n->be->upload(n->ex.device, n->pixels, b->pixels, count * n->pixel_bytes, n->ex.stream));
-    CUG_TRY(n->be->upload(n->ex.device, n->labels, b->labels, count * sizeof *b->labels, n->ex.stream));
-    return n->be->upload(n->ex.device, n->ids, b->ids, count * sizeof *b->ids, n->ex.stream);
+cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order) {
+    n->count = count;
+    n->order_count = order;
+    CUG_TRY(zeroed(n, &n->all_pixels, count * n->pixel_bytes));
+    CUG_TRY(zeroed(n, &n->all_labels, count * sizeof *labels));
+    CUG_TRY(zeroed(n, &n->order, order * sizeof *n->order));
+    CUG_TRY(n->be->upload(n->ex.device, n->all_pixels, pixels, count * n->pixel_bytes, n->ex.stream));
+    return n->be->upload(n->ex.device, n->all_labels, labels, count * sizeof *labels, n->ex.stream);
 }
 
-static cug_status add_metrics(cug_net *n, const cug_plan *p, int batch, int with_confusion) {
-    cug_tensor loss = cug_plan_loss_values(p), pred = cug_plan_predictions(p);
-    cug_tensor labels = cug_tensor1(n->labels, CUG_I32, batch);
-    cug_tensor confusion = cug_tensor2(n->confusion, CUG_I64, n->opt.classes, n->opt.classes);
-    const cug_metrics_shape s = {batch, n->opt.classes};
-    return n->be->metrics->add(n->metrics, with_confusion ? &confusion : 0, &loss, &pred, &labels, &s, &n->ex);
-}
-
-static cug_tensor flat(const cug_net *n, void *ptr) { return cug_tensor1(ptr, n->be->real, (int)n->g->flat_count); }
-
-static cug_status update(cug_net *n, const cug_plan *p) {
-    cug_tensor w = flat(n, n->params), g = flat(n, n->grads), loss = cug_plan_loss_values(p);
-    cug_tensor m = flat(n, n->state[0]), v = flat(n, n->state[1]);
-    CUG_TRY(n->be->optimizer->grad_norm(n->step, &g, &loss, n->runs, n->n_runs, &n->ex));
-    return n->be->optimizer->update(&w, n->n_state > 0 ? &m : 0, n->n_state > 1 ? &v : 0, &g, &n->opt.opt, n->runs,
-                                    n->n_runs, n->step, &n->ex);
-}
-
-/* The step record on the host, as the device gets it. Bias corrections in double: 1 - beta^t cancels in float32. */
-static cug_step step_record(const cug_net *n, const cug_batch *b, const cug_step_row *row) {
-    double t = (double)row->step + 1;
-    return (cug_step){.seed = n->opt.seed,
-                      .step = row->step,
-                      .valid = (uint32_t)b->n,
-                      .lr = row->lr,
-                      .bias_corr1 = (float)(1 - pow((double)n->opt.opt.beta1, t)),
-                      .bias_corr2 = (float)(1 - pow((double)n->opt.opt.beta2, t))};
-}
-
-cug_status cug_net_train_step(cug_net *n, const cug_batch *b, const cug_step_row *row) {
-    cug_plan *p = plan_for(n->train, b->n);
-    if (!p) return cug_fail(CUG_EINVAL, "no training plan for a batch of %d", b->n);
-    cug_step record = step_record(n, b, row);
-    CUG_TRY(upload_batch(n, b));
-    CUG_TRY(n->be->upload(n->ex.device, n->step, &record, sizeof record, n->ex.stream));
-    CUG_TRY(cug_plan_forward(p, &n->ex));
-    CUG_TRY(cug_plan_loss(p, &n->ex));
-    CUG_TRY(cug_plan_backward(p, &n->ex));
-    CUG_TRY(update(n, p));
-    CUG_TRY(n->be->download(n->ex.device, &record, n->step, sizeof record, n->ex.stream));
-    if (record.nonfinite) return nonfinite_locate(n->be, p, &n->ex);
-    return add_metrics(n, p, b->n, 0);
-}
-
-cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
-    cug_plan *p = plan_for(n->eval, b->n);
-    if (!p) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
-    CUG_TRY(upload_batch(n, b));
-    CUG_TRY(cug_plan_forward(p, &n->ex));
-    CUG_TRY(cug_plan_loss(p, &n->ex));
-    return add_metrics(n, p, b->n, 1);
+cug_status cug_net_order(cug_net *n, const int32_t *order) {
+    return n->be->upload(n->ex.device, n->order, order, (size_t)n->order_count * sizeof *order, n->ex.stream);
 }
 
 cug_status cug_net_metrics_reset(cug_net *n) {

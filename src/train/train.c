@@ -19,16 +19,16 @@ double trainer_now(void) {
 
 double trainer_seconds(const trainer *t) { return t->at.seconds + trainer_now() - t->started; }
 
-static int64_t steps_in_all(const trainer *t) {
+uint64_t trainer_steps_in_all(const trainer *t) {
     int64_t n = t->c->epochs * (int64_t)t->batches;
-    return t->c->max_steps > 0 && t->c->max_steps < n ? t->c->max_steps : n;
+    return (uint64_t)(t->c->max_steps > 0 && t->c->max_steps < n ? t->c->max_steps : n);
 }
 
 static void emit(trainer *t, cug_event *e) {
     if (!t->on_event) return;
     double spent = trainer_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
     e->step = t->at.step;
-    e->total_steps = (uint64_t)steps_in_all(t);
+    e->total_steps = trainer_steps_in_all(t);
     e->epochs = t->c->epochs;
     e->images_per_second = rate;
     e->eta_seconds =
@@ -59,7 +59,7 @@ static void make_schedule(trainer *t) {
                                  .div = c->div,
                                  .final_div = c->final_div,
                                  .warmup_steps = (uint64_t)c->warmup,
-                                 .total_steps = (uint64_t)steps_in_all(t),
+                                 .total_steps = trainer_steps_in_all(t),
                                  .steps_per_epoch = t->batches};
 }
 
@@ -72,45 +72,68 @@ static cug_status initial_weights(trainer *t) {
     return st;
 }
 
+/* Looks whether a step so far met NaN or Inf, `done` batches of the epoch being run; if so, says which and where. */
+static cug_status check_finite(trainer *t, uint64_t done) {
+    int failed;
+    uint64_t step;
+    CUG_TRY(cug_net_failed(t->j.net, &failed, &step));
+    if (!failed) return CUG_OK;
+    uint64_t batch = done - (t->at.step - step);
+    t->at.step = step;
+    cug_batch b = job_batch(&t->j, &t->j.train, (uint32_t)t->at.epoch, (size_t)batch);
+    return cug_fail_at(cug_net_locate(t->j.net, &b), "epoch %lld, step %llu", (long long)t->at.epoch + 1,
+                       (unsigned long long)step + 1);
+}
+
+static cug_status one_step(trainer *t) {
+    cug_batch b = {0};
+    int plain = t->j.loader == JOB_PLAIN;
+    if (plain) b = job_batch(&t->j, &t->j.train, (uint32_t)t->at.epoch, t->at.batch);
+    cug_status st = cug_net_train_step(t->j.net, plain ? &b : 0);
+    if (st == CUG_OK) return CUG_OK;
+    return cug_fail_at(st, "epoch %lld, step %llu", (long long)t->at.epoch + 1, (unsigned long long)t->at.step + 1);
+}
+
+/* The epoch's loss and accuracy so far, into the log and a checkpoint when it is time for one. */
+static cug_status log_and_save(trainer *t, cug_event *e) {
+    const cug_config *c = t->c;
+    int log = c->log_every > 0 && t->at.step % (uint64_t)c->log_every == 0;
+    int save = c->checkpoint_every > 0 && t->at.step % (uint64_t)c->checkpoint_every == 0;
+    if (log || save || !cug_net_queues(t->j.net)) CUG_TRY(check_finite(t, t->at.batch + 1));
+    if (!log && !save) return CUG_OK;
+    CUG_TRY(cug_net_metrics_read(t->j.net, &t->at.metrics, 0));
+    e->loss = t->at.metrics.loss_sum / (double)t->at.metrics.count;
+    e->accuracy = (double)t->at.metrics.correct / (double)t->at.metrics.count;
+    if (log) CUG_TRY(trainer_log_step(t, e->lr));
+    if (!save) return CUG_OK;
+    t->at.batch++; /* as after this step */
+    CUG_TRY(trainer_save(t, LAST));
+    t->at.batch--;
+    return CUG_OK;
+}
+
 /* One epoch's steps, from wherever the run stands in it. */
 static cug_status run_steps(trainer *t, volatile int *stop, int *interrupted) {
-    const cug_config *c = t->c;
-    double loss = NAN, accuracy = NAN;
-    for (; t->at.batch < t->batches && (int64_t)t->at.step < steps_in_all(t); t->at.batch++) {
+    cug_event e = {.kind = CUG_EVENT_STEP, .epoch = t->at.epoch + 1, .of = t->batches, .loss = NAN, .accuracy = NAN};
+    uint64_t end = t->at.step + (t->batches - t->at.batch), from = t->at.step;
+    if (end > trainer_steps_in_all(t)) end = trainer_steps_in_all(t);
+    CUG_TRY(trainer_feed_epoch(t));
+    for (; t->at.step < end; t->at.batch++) {
         if (stop && *stop) {
             *interrupted = 1;
-            return cug_net_metrics_read(t->j.net, &t->at.metrics, 0);
+            break;
         }
-        cug_batch b = job_batch(&t->j, &t->j.train, (uint32_t)t->at.epoch, t->at.batch);
-        cug_step_row row = {t->at.step, (float)cug_schedule_lr(&t->schedule, t->at.step)};
-        cug_status st = cug_net_train_step(t->j.net, &b, &row);
-        if (st != CUG_OK)
-            return cug_fail_at(st, "epoch %lld, step %llu", (long long)t->at.epoch + 1,
-                               (unsigned long long)t->at.step + 1);
+        uint64_t row = (t->at.step - from) % CUG_NET_ROWS;
+        if (row == 0) CUG_TRY(trainer_feed_steps(t, end));
+        CUG_TRY(one_step(t));
         t->at.step++;
-        t->images += (uint64_t)b.n;
-        int log = c->log_every > 0 && t->at.step % (uint64_t)c->log_every == 0;
-        int save = c->checkpoint_every > 0 && t->at.step % (uint64_t)c->checkpoint_every == 0;
-        if (log || save) CUG_TRY(cug_net_metrics_read(t->j.net, &t->at.metrics, 0));
-        if (log || save) {
-            loss = t->at.metrics.loss_sum / (double)t->at.metrics.count;
-            accuracy = (double)t->at.metrics.correct / (double)t->at.metrics.count;
-        }
-        if (log) CUG_TRY(trainer_log_step(t, (double)row.lr));
-        if (save) {
-            t->at.batch++; /* as after this step */
-            CUG_TRY(trainer_save(t, LAST));
-            t->at.batch--;
-        }
-        cug_event e = {.kind = CUG_EVENT_STEP,
-                       .epoch = t->at.epoch + 1,
-                       .done = t->at.batch + 1,
-                       .of = t->batches,
-                       .loss = loss,
-                       .accuracy = accuracy,
-                       .lr = (double)row.lr};
+        t->images += (uint64_t)t->rows[row].n;
+        e.lr = (double)t->rows[row].lr;
+        CUG_TRY(log_and_save(t, &e));
+        e.done = t->at.batch + 1;
         emit(t, &e);
     }
+    CUG_TRY(check_finite(t, t->at.batch));
     return cug_net_metrics_read(t->j.net, &t->at.metrics, 0);
 }
 
@@ -172,7 +195,7 @@ cleanup:
 static int stopped_early(const trainer *t) { return t->c->patience > 0 && t->at.bad_epochs >= t->c->patience; }
 
 static cug_status run_epochs(trainer *t, volatile int *stop, int *interrupted) {
-    while (t->at.epoch < t->c->epochs && (int64_t)t->at.step < steps_in_all(t) && !stopped_early(t)) {
+    while (t->at.epoch < t->c->epochs && t->at.step < trainer_steps_in_all(t) && !stopped_early(t)) {
         if (t->at.batch == 0) CUG_TRY(cug_net_metrics_reset(t->j.net));
         CUG_TRY(run_steps(t, stop, interrupted));
         if (*interrupted || t->at.batch < t->batches) break;
@@ -273,7 +296,8 @@ cug_status cug_train(const cug_train_request *req, cug_train_result *res) {
     if (st == CUG_OK) {
         t.started = trainer_now();
         announce(&t, req->resume);
-        st = run_epochs(&t, req->stop, &interrupted);
+        st = trainer_feed_start(&t);
+        if (st == CUG_OK) st = run_epochs(&t, req->stop, &interrupted);
     }
     if (st == CUG_OK) st = interrupted || t.at.batch ? trainer_save(&t, LAST) : CUG_OK;
     if (st == CUG_OK && interrupted)
@@ -288,6 +312,7 @@ cug_status cug_train(const cug_train_request *req, cug_train_result *res) {
     for (int i = 0; i < CUG_MAX_STATE; i++) free(t.state[i]);
     free(t.config_text);
     cug_run_close(t.run);
-    job_close(&t.j);
+    job_close(&t.j); /* ends the ring's thread, which reads t */
+    free(t.order);
     return st;
 }

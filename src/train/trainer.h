@@ -27,12 +27,22 @@ typedef struct trainer {
     progress at;
     size_t batches;                      /* an epoch */
     void *params, *state[CUG_MAX_STATE]; /* host copies for checkpoints */
+    cug_step_row rows[CUG_NET_ROWS];     /* announced to the net */
+    int32_t *order;                      /* an epoch's, for the resident loader */
+    uint64_t staged_from;                /* the step that the ring's first batch is for */
     char *config_text;
     double started; /* monotonic seconds */
     uint64_t started_images, images;
     void (*on_event)(void *user, const cug_event *e);
     void *user;
 } trainer;
+
+/* What the steps of the rest of an epoch need before they run: a stretch of the step table, and the epoch's order. */
+cug_status trainer_feed_epoch(trainer *t);
+cug_status trainer_feed_steps(trainer *t, uint64_t end);
+/* Starts the staged loader, if that is the one. */
+cug_status trainer_feed_start(trainer *t);
+uint64_t trainer_steps_in_all(const trainer *t);
 
 double trainer_now(void);
 double trainer_seconds(const trainer *t);

@@ -13,7 +13,7 @@ for op in $ops; do
     room "tests/cases/$op.h"
     [ "$op" = conv_block ] || room "src/ref/$op.c" # its reference is the ops it stands for
     case $op in
-    softmax_xent | bce_logits | mse | normalize | optimizer | metrics) ;; # called by the plan and the net, not a layer
+    softmax_xent | bce_logits | mse | normalize | optimizer | metrics | step) ;; # called by the plan and the net, not a layer
     *) room "src/model/ops/$op.c" ;;
     esac
 done

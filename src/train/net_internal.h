@@ -1,0 +1,37 @@
+/* net_internal.h - what net.c (buffers) and net_step.c (running) share. */
+#ifndef CUG_TRAIN_NET_INTERNAL_H
+#define CUG_TRAIN_NET_INTERNAL_H
+
+#include <cuglyph/net.h>
+
+struct cug_net {
+    const cug_graph *g;
+    const cug_backend *be;
+    cug_exec ex;
+    cug_net_options opt;
+    int n_state;
+    cug_plan *train[CUG_NET_MAX_SIZES], *eval[CUG_NET_MAX_SIZES];
+    size_t arena_bytes, pixel_bytes, max_batch;
+    void *params, *grads, *state[CUG_MAX_STATE], *arena;
+    uint8_t *pixels;
+    int32_t *labels, *ids;
+    cug_step *step;
+    cug_metrics *metrics;
+    int64_t *confusion;
+    cug_param_run *runs;
+    int n_runs;
+    /* steps announced: the table in backend memory, its copy here, and which row comes next */
+    cug_step *table, *rows;
+    cug_cursor *cursor;
+    size_t n_rows, next;
+    /* a training step of each size as a graph; the first one of a size runs op by op */
+    void *recorded[CUG_NET_MAX_SIZES];
+    int warm[CUG_NET_MAX_SIZES];
+    /* where batches come from when the caller brings none */
+    void *ring;
+    uint8_t *all_pixels;
+    int32_t *all_labels, *order;
+    uint64_t count, order_count;
+};
+
+#endif

@@ -1,0 +1,139 @@
+/* net_step.c - training and evaluation steps. A training step is one list of work on the device, the same for every
+ * step of its batch size: it finds its number, rates and samples there, so it can be recorded once and launched again.
+ */
+#include <math.h>
+
+#include "train/net_internal.h"
+#include "train/nonfinite.h"
+
+/* Which of the sizes; -1: none. */
+static int size_of(cug_plan *const *plans, int batch) {
+    for (int i = 0; i < CUG_NET_MAX_SIZES && plans[i]; i++)
+        if (cug_plan_batch(plans[i]) == batch) return i;
+    return -1;
+}
+
+static cug_status upload_batch(cug_net *n, const cug_batch *b) {
+    size_t count = (size_t)b->n;
+    CUG_TRY(n->be->upload(n->ex.device, n->pixels, b->pixels, count * n->pixel_bytes, n->ex.stream));
+    CUG_TRY(n->be->upload(n->ex.device, n->labels, b->labels, count * sizeof *b->labels, n->ex.stream));
+    return n->be->upload(n->ex.device, n->ids, b->ids, count * sizeof *b->ids, n->ex.stream);
+}
+
+static cug_status add_metrics(cug_net *n, const cug_plan *p, int batch, int with_confusion) {
+    cug_tensor loss = cug_plan_loss_values(p), pred = cug_plan_predictions(p);
+    cug_tensor labels = cug_tensor1(n->labels, CUG_I32, batch);
+    cug_tensor confusion = cug_tensor2(n->confusion, CUG_I64, n->opt.classes, n->opt.classes);
+    const cug_metrics_shape s = {batch, n->opt.classes};
+    return n->be->metrics->add(n->metrics, with_confusion ? &confusion : 0, &loss, &pred, &labels, &s, &n->ex);
+}
+
+static cug_tensor flat(const cug_net *n, void *ptr) { return cug_tensor1(ptr, n->be->real, (int)n->g->flat_count); }
+
+static cug_status update(cug_net *n, const cug_plan *p) {
+    cug_tensor w = flat(n, n->params), g = flat(n, n->grads), loss = cug_plan_loss_values(p);
+    cug_tensor m = flat(n, n->state[0]), v = flat(n, n->state[1]);
+    CUG_TRY(n->be->optimizer->grad_norm(n->step, &g, &loss, n->runs, n->n_runs, &n->ex));
+    return n->be->optimizer->update(&w, n->n_state > 0 ? &m : 0, n->n_state > 1 ? &v : 0, &g, &n->opt.opt, n->runs,
+                                    n->n_runs, n->step, &n->ex);
+}
+
+/* The step record on the host, as the device gets it. Bias corrections in double: 1 - beta^t cancels in float32. */
+static cug_step step_record(const cug_net *n, const cug_step_row *row) {
+    double t = (double)row->step + 1;
+    return (cug_step){.seed = n->opt.seed,
+                      .step = row->step,
+                      .valid = (uint32_t)row->n,
+                      .lr = row->lr,
+                      .bias_corr1 = (float)(1 - pow((double)n->opt.opt.beta1, t)),
+                      .bias_corr2 = (float)(1 - pow((double)n->opt.opt.beta2, t))};
+}
+
+cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, uint64_t first_sample) {
+    if (count > CUG_NET_ROWS)
+        return cug_fail(CUG_EINVAL, "%zu steps announced, at most %d fit the table", count, CUG_NET_ROWS);
+    const cug_cursor start = {.rows = count, .sample = first_sample, .next_sample = first_sample};
+    for (size_t i = 0; i < count; i++) n->rows[i] = step_record(n, &rows[i]);
+    n->n_rows = count;
+    n->next = 0;
+    CUG_TRY(n->be->upload(n->ex.device, n->table, n->rows, count * sizeof *n->rows, n->ex.stream));
+    return n->be->upload(n->ex.device, n->cursor, &start, sizeof start, n->ex.stream);
+}
+
+/* All of a step that runs on the device; with a data set held there, finding the batch too. */
+static cug_status device_work(cug_net *n, cug_plan *p) {
+    CUG_TRY(n->be->step->advance(n->step, n->cursor, n->table, &n->ex));
+    if (n->all_pixels) {
+        const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
+        CUG_TRY(n->be->step->gather(n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels, n->order, n->cursor, &s,
+                                    &n->ex));
+    }
+    CUG_TRY(cug_plan_forward(p, &n->ex));
+    CUG_TRY(cug_plan_loss(p, &n->ex));
+    CUG_TRY(cug_plan_backward(p, &n->ex));
+    CUG_TRY(update(n, p));
+    return add_metrics(n, p, cug_plan_batch(p), 0);
+}
+
+static cug_status record(cug_net *n, int size) {
+    CUG_TRY(n->be->graph_begin(n->ex.device, n->ex.stream));
+    cug_status st = device_work(n, n->train[size]);
+    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? &n->recorded[size] : 0, n->ex.stream);
+    return st == CUG_OK ? ended : st;
+}
+
+/* The first step of a size is run as it is: that loads every kernel, which a recording may not do. */
+static cug_status run(cug_net *n, int size) {
+    if (!n->be->graph_begin || n->opt.no_graph || !n->warm[size]) {
+        n->warm[size] = 1;
+        return device_work(n, n->train[size]);
+    }
+    if (!n->recorded[size]) CUG_TRY(record(n, size));
+    return n->be->graph_launch(n->ex.device, n->recorded[size], n->ex.stream);
+}
+
+static cug_status take_staged(cug_net *n, int want) {
+    int got = 0;
+    CUG_TRY(n->be->ring_take(n->ring, n->pixels, n->labels, n->ids, &got, n->ex.stream));
+    return got == want ? CUG_OK : cug_fail(CUG_EINVAL, "a batch of %d was staged where %d were announced", got, want);
+}
+
+cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
+    if (n->next == n->n_rows) return cug_fail(CUG_EINVAL, "a training step that was not announced");
+    int batch = (int)n->rows[n->next].valid, size = size_of(n->train, batch);
+    if (size < 0) return cug_fail(CUG_EINVAL, "no training plan for a batch of %d", batch);
+    if (b && b->n != batch) return cug_fail(CUG_EINVAL, "a batch of %d where %d were announced", b->n, batch);
+    if (b)
+        CUG_TRY(upload_batch(n, b));
+    else if (n->ring)
+        CUG_TRY(take_staged(n, batch));
+    n->next++;
+    return run(n, size);
+}
+
+int cug_net_queues(const cug_net *n) { return n->be->graph_begin != 0; }
+
+cug_status cug_net_failed(cug_net *n, int *failed, uint64_t *step) {
+    cug_step now;
+    CUG_TRY(n->be->download(n->ex.device, &now, n->step, sizeof now, n->ex.stream));
+    *failed = now.nonfinite != 0;
+    *step = now.step;
+    return CUG_OK;
+}
+
+cug_status cug_net_locate(cug_net *n, const cug_batch *b) {
+    int size = size_of(n->train, b->n);
+    if (size < 0) return cug_fail(CUG_EINVAL, "no training plan for a batch of %d", b->n);
+    CUG_TRY(upload_batch(n, b));
+    return nonfinite_locate(n->be, n->train[size], &n->ex);
+}
+
+cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
+    int size = size_of(n->eval, b->n);
+    if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
+    cug_plan *p = n->eval[size];
+    CUG_TRY(upload_batch(n, b));
+    CUG_TRY(cug_plan_forward(p, &n->ex));
+    CUG_TRY(cug_plan_loss(p, &n->ex));
+    return add_metrics(n, p, b->n, 1);
+}

@@ -1,0 +1,145 @@
+/* test_step_modes.c - a GPU trains to the same bits whichever way batches reach it and steps are launched; each way
+ * stops, resumes and finds NaN like the plain one. Skipped where cuda does not open. */
+#include <criterion/criterion.h>
+#include <cuglyph/train.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/synthetic.h"
+
+/* Three modes of loading, with and without graphs. */
+static const char *const modes[][2] = {{"plain", "true"},   {"plain", "false"},   {"staged", "true"},
+                                       {"staged", "false"}, {"resident", "true"}, {"resident", "false"}};
+#define MODES (sizeof modes / sizeof *modes)
+
+static int have_cuda(void) {
+    const cug_backend *be = cug_backend_find("cuda");
+    cug_device *dev = NULL;
+    if (!be || be->open(&dev, NULL) != CUG_OK) return 0;
+    be->close(dev);
+    return 1;
+}
+
+typedef struct stopper {
+    volatile int stop;
+    uint64_t at; /* set stop after this step */
+} stopper;
+
+static void stop_at(void *user, const cug_event *e) {
+    stopper *s = user;
+    if (e->kind == CUG_EVENT_STEP && e->step == s->at) s->stop = 1;
+}
+
+static cug_status train(const synthetic *s, const cug_config *c, const char *name, int resume, uint64_t stop_after) {
+    char path[160];
+    stopper stop = {0, stop_after};
+    cug_train_result r;
+    snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    const cug_train_request req = {
+        .config = c, .run_path = path, .resume = resume, .on_event = stop_at, .user = &stop, .stop = &stop.stop};
+    return cug_train(&req, &r);
+}
+
+static void set(cug_config *c, const char *key, const char *value) {
+    cr_assert(cug_config_set(c, key, value) == CUG_OK, "%s", cug_error());
+}
+
+/* Two epochs of five steps, the last of them short: each size is run, recorded and launched again. */
+static void configure(const synthetic *s, cug_config *c, size_t mode) {
+    synthetic_config(s, c);
+    set(c, "device", "cuda");
+    set(c, "limit", "130");
+    set(c, "val", "10");
+    set(c, "batch", "28");
+    set(c, "epochs", "3");
+    set(c, "log-every", "4");
+    set(c, "loader", modes[mode][0]);
+    set(c, "no-graph", modes[mode][1]);
+}
+
+static void expect_same_weights(const synthetic *s, const char *a, const char *b) {
+    cug_st_file f[2];
+    const char *const name[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        char path[160];
+        snprintf(path, sizeof path, "%s/%s/last.safetensors", s->dir, name[i]);
+        cr_assert(cug_st_read(&f[i], path) == CUG_OK, "%s", cug_error());
+    }
+    cr_assert_eq(f[0].n_tensors, f[1].n_tensors);
+    cr_assert_gt(f[0].n_tensors, 4);
+    for (int i = 0; i < f[0].n_tensors; i++) {
+        cr_assert_eq(f[0].tensors[i].bytes, f[1].tensors[i].bytes);
+        cr_expect(memcmp(f[0].tensors[i].data, f[1].tensors[i].data, f[0].tensors[i].bytes) == 0,
+                  "%s: %s and %s differ", f[0].tensors[i].name, a, b);
+    }
+    cug_st_free(&f[0]);
+    cug_st_free(&f[1]);
+}
+
+Test(step_modes, give_the_same_bits_and_resume_exactly) {
+    if (!have_cuda()) return;
+    synthetic s;
+    synthetic_make(&s);
+    for (size_t m = 0; m < MODES; m++) {
+        static const uint64_t stops[] = {1, 5, 8};
+        cug_config c;
+        char whole[32], part[32];
+        configure(&s, &c, m);
+        snprintf(whole, sizeof whole, "whole%zu", m);
+        cr_assert(train(&s, &c, whole, 0, 0) == CUG_OK, "%s", cug_error());
+        if (m > 0) expect_same_weights(&s, "whole0", whole);
+        for (size_t i = m % 2; i < sizeof stops / sizeof *stops; i += 2) {
+            snprintf(part, sizeof part, "part%zu-%zu", m, i);
+            cr_assert(train(&s, &c, part, 0, stops[i]) == CUG_EINTR, "%s", cug_error());
+            cr_assert(train(&s, &c, part, 1, 0) == CUG_OK, "%s", cug_error());
+            expect_same_weights(&s, whole, part);
+        }
+        cug_config_free(&c);
+    }
+    synthetic_remove(&s);
+}
+
+/* Looked for at log lines alone, and still the step and layer that the CPU names. */
+Test(step_modes, find_nan_in_the_step_where_it_began) {
+    if (!have_cuda()) return;
+    synthetic s;
+    synthetic_make(&s);
+    int first = 0;
+    for (size_t m = 0; m <= MODES; m++) {
+        cug_config c;
+        char name[32], what[16], layer[32];
+        int step = 0;
+        configure(&s, &c, m < MODES ? m : 0);
+        if (m == MODES) set(&c, "device", "cpu");
+        if (m == MODES) set(&c, "loader", "auto");
+        set(&c, "optimizer", "sgd");
+        set(&c, "lr", "1e6");
+        set(&c, "log-every", "100");
+        set(&c, "model", "input 10x10x1; flatten; linear 16; linear 4; loss mse");
+        snprintf(name, sizeof name, "nan%zu", m);
+        cr_assert(train(&s, &c, name, 0, 0) == CUG_ENUMERIC, "%s", cug_error());
+        cr_assert_eq(
+            sscanf(cug_error(), "epoch 1, step %d: %15s first seen in the output of layer %31s", &step, what, layer), 3,
+            "%s", cug_error());
+        if (m == 0) first = step;
+        cr_expect_eq(step, first, "mode %zu: %s", m, cug_error());
+        cr_expect(step >= 2 && step < 5, "found in step %d, not where the epoch ends", step);
+        cug_config_free(&c);
+    }
+    synthetic_remove(&s);
+}
+
+Test(step_modes, a_loader_that_the_device_lacks_is_refused) {
+    synthetic s;
+    cug_config c;
+    synthetic_make(&s);
+    for (int i = 0; i < 2; i++) {
+        const char *loader = i ? "resident" : "staged";
+        synthetic_config(&s, &c);
+        set(&c, "loader", loader);
+        cr_expect(train(&s, &c, loader, 0, 0) == CUG_ENOTSUP);
+        cr_expect(strstr(cug_error(), loader) && !strchr(cug_error(), '\n'), "%s", cug_error());
+        cug_config_free(&c);
+    }
+    synthetic_remove(&s);
+}
