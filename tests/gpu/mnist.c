@@ -2,7 +2,6 @@
 #include "check.h"
 #include <cuglyph/dataset.h>
 #include <cuglyph/net.h>
-#include <math.h>
 #include <stdlib.h>
 
 #define EPOCHS 5
@@ -55,7 +54,7 @@ static cug_status open_course(gpu_check *c, course *k) {
 
 static cug_status pass(course *k, const cug_loader *l, uint32_t epoch, uint64_t *step) {
     CUG_TRY(cug_net_metrics_reset(k->net));
-    for (size_t b = 0; b < cug_loader_batches(l); b++) {
+    for (size_t b = 0; b < cug_loader_batches(l) && !gpu_late(); b++) {
         cug_batch batch = {0, k->pixels, k->labels, k->ids};
         cug_loader_batch(l, epoch, b, k->ids, k->pixels, k->labels, &batch.n);
         if (step)
@@ -66,24 +65,27 @@ static cug_status pass(course *k, const cug_loader *l, uint32_t epoch, uint64_t 
     return CUG_OK;
 }
 
-static cug_status study(gpu_check *c, course *k, double *accuracy, int *epochs) {
+/* *accuracy stays when the time is over before the end. */
+static cug_status study(gpu_check *c, course *k, double *accuracy) {
     const cug_loader train = {
         .images = &k->data->train, .n = (size_t)k->data->train.count, .batch = BATCH, .shuffle = 1, .seed = 1};
     const cug_loader test = {.images = &k->data->test, .n = (size_t)k->data->test.count, .batch = EVAL_BATCH};
     cug_metrics m;
     uint64_t step = 0;
     const double start = gpu_now();
-    for (*epochs = 0; *epochs < EPOCHS && !gpu_late(); ++*epochs) {
-        CUG_TRY(pass(k, &train, (uint32_t)*epochs, &step));
+    for (uint32_t epoch = 0; epoch < EPOCHS && !gpu_late(); epoch++) {
+        CUG_TRY(pass(k, &train, epoch, &step));
         CUG_TRY(cug_net_metrics_read(k->net, &m, NULL));
-        fprintf(c->log, "  epoch %d: loss %.4f\n", *epochs + 1, m.loss_sum / (double)m.count);
+        fprintf(c->log, "  epoch %d: loss %.4f\n", (int)epoch + 1, m.loss_sum / (double)m.count);
     }
-    const double images = (double)*epochs * k->data->train.count;
+    if (gpu_late()) return CUG_OK;
+    const double images = (double)EPOCHS * k->data->train.count;
     gpu_figure(c, images / (gpu_now() - start), "images/s", "MNIST, cnn-d, batch %d, loading included", BATCH);
     CUG_TRY(pass(k, &test, 0, NULL));
+    if (gpu_late()) return CUG_OK;
     CUG_TRY(cug_net_metrics_read(k->net, &m, NULL));
     *accuracy = (double)m.correct / (double)m.count;
-    gpu_figure(c, 100 * *accuracy, "%", "MNIST test accuracy, cnn-d, %d epochs", *epochs);
+    gpu_figure(c, 100 * *accuracy, "%", "MNIST test accuracy, cnn-d, %d epochs", EPOCHS);
     return CUG_OK;
 }
 
@@ -91,24 +93,21 @@ void check_mnist(gpu_check *c) {
     const char *where = getenv("CUGLYPH_DATA");
     course k = {0};
     double accuracy = 0;
-    int epochs = 0;
     if (!gpu_part(c, 60, "MNIST")) return;
     if (!where || !*where) {
         gpu_end(c, GPU_SKIPPED, "CUGLYPH_DATA does not say where it is");
         return;
     }
     cug_status st = open_course(c, &k);
-    if (st == CUG_OK) st = study(c, &k, &accuracy, &epochs);
+    if (st == CUG_OK) st = study(c, &k, &accuracy);
     if (st == CUG_ENOENT)
         gpu_end(c, GPU_SKIPPED, "%s", cug_error());
     else if (st != CUG_OK)
         gpu_end(c, GPU_FAILED, "%s", cug_error());
+    else if (accuracy == 0 && gpu_late())
+        gpu_end(c, GPU_SKIPPED, "the time was over before %d epochs and the test images were through", EPOCHS);
     else
-        gpu_end(c,
-                accuracy >= LEAST ? GPU_OK
-                : epochs < EPOCHS ? GPU_SKIPPED
-                                  : GPU_FAILED,
-                "test accuracy %.2f %% after %d epochs, at least %.0f %% expected after %d", 100 * accuracy, epochs,
-                100 * LEAST, EPOCHS);
+        gpu_end(c, accuracy >= LEAST ? GPU_OK : GPU_FAILED, "test accuracy %.2f %%, at least %.0f %% expected",
+                100 * accuracy, 100 * LEAST);
     course_free(&k);
 }

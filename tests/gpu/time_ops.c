@@ -13,6 +13,7 @@ typedef struct stopwatch {
     probe *p;
     cudaStream_t stream;
     cudaEvent_t start, stop;
+    void *state[2]; /* of the optimizer */
 } stopwatch;
 
 typedef enum { WHAT_FWD, WHAT_BWD, WHAT_LOSS, WHAT_NORM, WHAT_UPDATE } work_kind;
@@ -22,19 +23,21 @@ typedef struct work {
     int op;
 } work;
 
-static cug_status run_update(const probe *p, work_kind kind) {
+static cug_status run_update(const stopwatch *s, work_kind kind) {
     const cug_opt_params adam = {.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    const probe *p = s->p;
     const cug_param_run run = {0, p->g->flat_count, 1};
-    /* the gradient stands in for the state as well: what the numbers are does not change the time */
-    const cug_tensor w = cug_tensor1(p->buf.params, p->be->real, (int)run.count);
-    const cug_tensor g = cug_tensor1(p->buf.grads, p->be->real, (int)run.count);
+    const int n = (int)run.count;
+    const cug_tensor w = cug_tensor1(p->buf.params, CUG_F32, n), g = cug_tensor1(p->buf.grads, CUG_F32, n);
+    const cug_tensor m = cug_tensor1(s->state[0], CUG_F32, n), v = cug_tensor1(s->state[1], CUG_F32, n);
     if (kind == WHAT_NORM) return p->be->optimizer->grad_norm(p->buf.step, &g, NULL, &run, 1, &p->ex);
-    return p->be->optimizer->update(&w, &g, &g, &g, &adam, &run, 1, p->buf.step, &p->ex);
+    return p->be->optimizer->update(&w, &m, &v, &g, &adam, &run, 1, p->buf.step, &p->ex);
 }
 
-static cug_status run_once(const probe *p, const work *k) {
+static cug_status run_once(const stopwatch *s, const work *k) {
+    const probe *p = s->p;
     if (k->kind == WHAT_LOSS) return cug_plan_loss(p->plan, &p->ex);
-    if (k->kind == WHAT_NORM || k->kind == WHAT_UPDATE) return run_update(p, k->kind);
+    if (k->kind == WHAT_NORM || k->kind == WHAT_UPDATE) return run_update(s, k->kind);
     const plan_op *op = &p->plan->ops[k->op];
     const int buffer = k->kind == WHAT_FWD ? op->ws_fwd : op->ws_bwd;
     cug_exec e = p->ex;
@@ -55,7 +58,7 @@ static cug_status cuda_status(cudaError_t err) {
 static cug_status sample(stopwatch *s, const work *k, int n, double *ms) {
     float between = 0;
     CUG_TRY(cuda_status(cudaEventRecord(s->start, s->stream)));
-    for (int i = 0; i < n; i++) CUG_TRY(run_once(s->p, k));
+    for (int i = 0; i < n; i++) CUG_TRY(run_once(s, k));
     CUG_TRY(cuda_status(cudaEventRecord(s->stop, s->stream)));
     CUG_TRY(cuda_status(cudaEventSynchronize(s->stop)));
     CUG_TRY(cuda_status(cudaEventElapsedTime(&between, s->start, s->stop)));
@@ -86,13 +89,23 @@ static cug_status median(stopwatch *s, const work *k, double *ms) {
 
 static size_t bytes_of(const cug_tensor *t) { return t->ptr ? cug_tensor_bytes(t) : 0; }
 
+/* Multiply-accumulates of the forward pass of a batch; a fused block's are its convolution's. */
+static double macs_of(const cug_plan *p, const plan_op *op) {
+    cug_node one = op->node;
+    if (one.op == CUG_OP_CONV_BLOCK) {
+        const cug_conv2d_shape conv = one.u.conv_block.conv;
+        one.op = CUG_OP_CONV2D;
+        one.u.conv2d = conv;
+    }
+    return (double)cug_node_macs(&one) * p->batch;
+}
+
 /* GFLOP/s where there are products (twice as many backward when the input's gradient is wanted), else GB/s of tensors
  * read and written once. */
 static void report_op(stopwatch *s, const work *k, double ms) {
     const plan_op *op = &s->p->plan->ops[k->op];
-    cug_node one = op->node;
     const char *pass = k->kind == WHAT_FWD ? "forward" : "backward";
-    double flop = 2.0 * (double)cug_node_macs(&one) * s->p->plan->batch;
+    double flop = 2 * macs_of(s->p->plan, op);
     double bytes = (double)bytes_of(&op->y) + (double)(k->kind == WHAT_BWD ? bytes_of(&op->dy) : 0);
     for (int j = 0; j < op->node.n_in; j++)
         bytes += (double)(k->kind == WHAT_FWD ? bytes_of(&op->x[j]) : bytes_of(&op->dx[j]));
@@ -119,9 +132,12 @@ static cug_status time_all(stopwatch *s) {
             report_op(s, &k, ms);
         }
     for (int i = 0; i < 3; i++) {
+        static const double bytes[] = {0, 4, 28}; /* a parameter: g; or w, m, v read and written and g */
         const work k = {(work_kind)(WHAT_LOSS + i), 0};
         CUG_TRY(median(s, &k, &ms));
         gpu_figure(s->c, ms * 1e3, "us", "%s %s", s->p->g->name, rest[i]);
+        if (i == 0) continue;
+        gpu_figure(s->c, bytes[i] * (double)s->p->g->flat_count / ms * 1e-6, "GB/s", "%s %s", s->p->g->name, rest[i]);
     }
     return CUG_OK;
 }
@@ -137,8 +153,12 @@ static void time_model(gpu_check *c, const char *name, int batch) {
     o.batch = batch;
     s.p = &p;
     CUG_GOTO(cug_model_load(&g, name));
-    CUG_GOTO(probe_open(&p, g, c->be, &o, CUG_PLAN_TRAIN));
+    CUG_GOTO(probe_open(&p, g, c->be, &o, CUG_PLAN_TRAIN | CUG_PLAN_NO_REUSE));
     s.stream = p.dev->compute;
+    for (int i = 0; i < 2; i++) {
+        CUG_GOTO(c->be->alloc(p.dev, &s.state[i], g->flat_count * sizeof(float)));
+        CUG_GOTO(c->be->fill(p.dev, s.state[i], 0, g->flat_count * sizeof(float), NULL));
+    }
     CUG_GOTO(cuda_status(cudaEventCreateWithFlags(&s.start, cudaEventDefault)));
     CUG_GOTO(cuda_status(cudaEventCreateWithFlags(&s.stop, cudaEventDefault)));
     CUG_GOTO(time_all(&s));
@@ -146,6 +166,7 @@ cleanup:
     gpu_end(c, st == CUG_OK ? GPU_OK : GPU_FAILED, "%s", st == CUG_OK ? "medians" : cug_error());
     if (s.start) (void)cudaEventDestroy(s.start);
     if (s.stop) (void)cudaEventDestroy(s.stop);
+    for (int i = 0; i < 2 && p.dev; i++) c->be->free(p.dev, s.state[i]);
     probe_close(&p);
     cug_graph_free(g);
 }
