@@ -126,6 +126,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include $(OBJ:.o=.d) $(SIMD_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 
 -include tests/emu/emu.mk
+-include tests/gpu/gpu.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)

@@ -1,0 +1,50 @@
+# gpu.mk - what only a GPU can show, in one program (docs/GPU_CHECK.md). It needs a C compiler, zlib and the CUDA toolkit:
+# the parts of the library that use other libraries stay out.
+#   make gpu-check [ARCH=90]      builds for this machine's GPU (or for ARCH) in a folder of its own and runs; $OUT: results
+#   make gpu-check-program ARCH=90   builds alone, on any machine with nvcc
+#   make gpu-check-emulated       the same program, its small shapes, on the emulator
+GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
+GPU_LIB    := $(filter src/%.c,$(wildcard src/*.c)) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
+  $(patsubst %,src/train/%.c,net nonfinite schedule) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
+GPU_C      := $(sort $(wildcard tests/gpu/*.c))
+GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
+GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) \
+  $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/support/op_*.c)))
+GPU_LDLIBS := -lz -lm -lpthread -ldl -lrt
+
+.PHONY: gpu-check gpu-check-program gpu-check-emulated
+ifneq ($(CUDA),1)
+gpu-check gpu-check-program gpu-check-emulated:
+	@echo "make $@: needs the CUDA toolkit, and none was found"; exit 1
+else
+# -arch=native needs the GPU while compiling.
+gpu-check:
+	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
+	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
+	@$(MAKE) --no-print-directory -j$$(nproc) gpu-check-program
+	@$(BUILD)/gpu-check/gpu-check $(GPU_ARGS)
+
+gpu-check-program:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check
+
+gpu-check-emulated: $(BUILD)/emu/gpu-check
+	$< --small --times 1 --out $(BUILD)/emu/gpu-check-results
+endif
+
+$(GPU_COBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D); echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CUDA_INC) -DGPU_CUDA_HOME='"$(CUDA_HOME)"' $(CSTD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/tests/gpu/%.o: tests/gpu/%.cu $(BUILD)/.kernel-flags
+	@mkdir -p $(@D); echo "  NVCC    $<"
+	$(Q)$(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$(BUILD)/gpu-check: $(GPU_OBJ) $(KERNEL_OBJ) $(BUILD)/obj/tests/gpu/door.o
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudart_static $(GPU_LDLIBS)
+
+$(BUILD)/emu/gpu-check: $(GPU_OBJ) $(EMU_KOBJ) $(BUILD)/emu/tests/gpu/door.k.o $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(GPU_LDLIBS)
+
+-include $(GPU_COBJ:.o=.d) $(BUILD)/obj/tests/gpu/door.d $(BUILD)/emu/tests/gpu/door.k.d
