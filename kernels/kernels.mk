@@ -22,8 +22,6 @@ ifeq ($(CUDA),1)
   KERNEL_OBJ := $(KERNEL_SRC:%.cu=$(BUILD)/obj/%.o)
   $(LIB): $(KERNEL_OBJ)
   -include $(KERNEL_OBJ:.o=.d)
-  # the one test that calls launchers directly
-  $(BUILD)/obj/tests/test_cuda_step.o: CPPFLAGS += $(CUDA_INC)
 endif
 
 # So that the objects need no C++ runtime and the C compiler links the program. The only static locals are those nvcc

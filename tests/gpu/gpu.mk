@@ -5,7 +5,7 @@
 #   make gpu-check-emulated       the same program, its small shapes, on the emulator
 GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
 GPU_LIB    := $(filter src/%.c,$(wildcard src/*.c)) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
-  $(patsubst %,src/train/%.c,net nonfinite schedule) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
+  $(patsubst %,src/train/%.c,net net_step nonfinite schedule) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
 GPU_C      := $(sort $(wildcard tests/gpu/*.c))
 GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
 GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) \
