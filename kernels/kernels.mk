@@ -1,4 +1,4 @@
-# kernels.mk - device code: compiled by nvcc for every architecture CUDA 13 builds for, its objects put into the library.
+# kernels.mk - device code: compiled by nvcc for every architecture CUDA 13 builds for; its objects join the library.
 #   ARCH=90      one architecture (a list in quotes), for a quick build;  ARCH=native: the GPU of this machine
 #   make kernels-gate   compiles for sm_75 and sm_90 alone and prints registers, shared memory, code size of each kernel
 KERNEL_SRC   := $(sort $(wildcard kernels/*.cu))
@@ -22,9 +22,12 @@ ifeq ($(CUDA),1)
   KERNEL_OBJ := $(KERNEL_SRC:%.cu=$(BUILD)/obj/%.o)
   $(LIB): $(KERNEL_OBJ)
   -include $(KERNEL_OBJ:.o=.d)
+  # the one test that calls launchers directly
+  $(BUILD)/obj/tests/test_cuda_step.o: CPPFLAGS += $(CUDA_INC)
 endif
 
-# Without exceptions the objects need no C++ runtime: the C compiler links the program.
+# So that the objects need no C++ runtime and the C compiler links the program. The only static locals are those nvcc
+# makes: a kernel's handle, looked up at its first launch, which two threads may as well look up twice.
 KERNEL_HOST  := -Xcompiler -fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 KERNEL_NOW    = $(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE)
 $(BUILD)/.kernel-flags: FORCE
@@ -40,10 +43,16 @@ GATE_OBJ := $(foreach a,$(GATE_ARCH),$(KERNEL_SRC:kernels/%.cu=$(BUILD)/gate/%.s
 define GATE_RULE
 $(BUILD)/gate/%.sm_$(1).cubin: kernels/%.cu $(wildcard kernels/*.cuh kernels/*.h)
 	@mkdir -p $$(@D); echo "  NVCC    $$< (sm_$(1))"
-	$(Q)$$(NVCC) $$(KERNEL_FLAGS) -Xptxas -v -arch=sm_$(1) -cubin $$< -o $$@ 2> $$@.log || { cat $$@.log; rm -f $$@; exit 1; }
+	$(Q)$$(NVCC) $$(KERNEL_FLAGS) -Xptxas -v -arch=sm_$(1) -cubin $$< -o $$@ 2> $$@.log || \
+	  { cat $$@.log; rm -f $$@; exit 1; }
 endef
 $(foreach a,$(GATE_ARCH),$(eval $(call GATE_RULE,$(a))))
 
 .PHONY: kernels-gate
+ifeq ($(NVCC),)
+kernels-gate:
+	@echo "make kernels-gate: needs nvcc; put it on PATH or set NVCC=/path/to/nvcc"; exit 1
+else
 kernels-gate: $(GATE_OBJ)
 	@kernels/resources $(sort $(GATE_OBJ))
+endif

@@ -102,7 +102,7 @@ __device__ __forceinline__ float updated(float w, float *m, float *v, float g, c
     return w - lr * (*m / step->bias_corr1) / (sqrtf(*v / step->bias_corr2) + o.eps);
 }
 
-static __global__ void __launch_bounds__(kBlock)
+static __global__ void __launch_bounds__(kBlock, 4)
     update_kernel(float *w, float *m, float *v, const float *g, cug_opt_params o, Runs runs, const cug_step *step) {
     __shared__ float scale;
     if (threadIdx.x == 0)
@@ -110,12 +110,13 @@ static __global__ void __launch_bounds__(kBlock)
     __syncthreads();
     if (step->nonfinite) return;
     const int r = run_of(runs, blockIdx.x);
+    const bool decay = runs.decay[r] != 0;
     const unsigned start = (blockIdx.x - runs.first_tile[r]) * kRunTile;
     for (unsigned i = start + threadIdx.x; i < runs.length[r] && i < start + kRunTile; i += kBlock) {
         const size_t at = (size_t)runs.offset[r] + i;
         float mi = m ? m[at] : 0.0f, vi = v ? v[at] : 0.0f;
-        const float wi = w[at], gi = effective(g[at], wi, o, runs.decay[r], scale);
-        w[at] = updated(wi, &mi, &vi, gi, o, runs.decay[r], step);
+        const float wi = w[at], gi = effective(g[at], wi, o, decay, scale);
+        w[at] = updated(wi, &mi, &vi, gi, o, decay, step);
         if (m) m[at] = mi;
         if (v) v[at] = vi;
     }

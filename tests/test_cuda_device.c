@@ -48,6 +48,9 @@ Test(cuda_device, report) {
     cr_expect_eq(cug_cuda_report_read(&r, 1023), CUG_ENOTSUP);
 }
 
+/* A pattern that no piece of a copy shares with another. */
+static uint8_t byte_at(size_t k) { return (uint8_t)(k * 7 + k / 4096 + (k >> 20) * 13); }
+
 /* Larger than the pieces that copies go through, and the host's memory overwritten as soon as the call returns. */
 Test(cuda_device, copies_of_any_size) {
     const cug_backend *cuda = cug_backend_find("cuda");
@@ -60,14 +63,14 @@ Test(cuda_device, copies_of_any_size) {
         uint8_t *in = malloc(n), *out = calloc(n, 1);
         cr_assert_eq(cuda->alloc(dev, &a, n), CUG_OK);
         cr_assert_eq(cuda->alloc(dev, &b, n), CUG_OK);
-        for (size_t k = 0; k < n; k++) in[k] = (uint8_t)(k * 7 + k / 4096);
+        for (size_t k = 0; k < n; k++) in[k] = byte_at(k);
         cr_assert_eq(cuda->upload(dev, a, in, n, NULL), CUG_OK);
         memset(in, 0, n);
         cr_assert_eq(cuda->copy(dev, b, a, n, NULL), CUG_OK);
         cr_assert_eq(cuda->fill(dev, a, 0x55, n, NULL), CUG_OK);
         cr_assert_eq(cuda->download(dev, out, b, n, NULL), CUG_OK);
         size_t bad = 0;
-        for (size_t k = 0; k < n; k++) bad += out[k] != (uint8_t)(k * 7 + k / 4096);
+        for (size_t k = 0; k < n; k++) bad += out[k] != byte_at(k);
         cr_expect_eq(bad, (size_t)0, "%zu of %zu bytes differ", bad, n);
         cuda->free(dev, a);
         cuda->free(dev, b);

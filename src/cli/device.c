@@ -17,8 +17,8 @@ static void print_gpu(const cug_cuda_report *r) {
     printf("  %-20s %.1f MB\n", "L2 cache", (double)r->l2 / 1e6);
     printf("  %-20s driver up to %d.%d, built with %d.%d\n", "CUDA", r->driver / 1000, r->driver % 1000 / 10,
            r->runtime / 1000, r->runtime % 1000 / 10);
-    printf("  %-20s %.1f GB/s to the GPU, %.1f GB/s back (%s memory)\n", "copies", r->upload / 1e9, r->download / 1e9,
-           r->pinned ? "pinned" : "pageable, pinned was refused");
+    printf("  %-20s %.1f GB/s to the GPU, %.1f GB/s back (%s)\n", "copies", r->upload / 1e9, r->download / 1e9,
+           r->pinned ? "pinned memory" : "pageable memory: pinned was refused");
 }
 
 static json_t *gpu_json(const cug_cuda_report *r) {

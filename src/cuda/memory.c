@@ -56,9 +56,11 @@ cug_status cug_cuda_alloc(cug_device *dev, void **out, size_t bytes) {
     return cug_cuda_fail_memory(dev, err, "cudaMalloc", rounded);
 }
 
+/* An error here is an older kernel's, and sync reports it; the address itself says which device it belongs to. */
 void cug_cuda_free(cug_device *dev, void *ptr) {
-    if (!ptr || cudaSetDevice(dev->ordinal) != cudaSuccess) return;
-    (void)cudaFree(ptr); /* an error here is an older kernel's; sync reports it */
+    if (!ptr) return;
+    (void)cudaSetDevice(dev->ordinal);
+    (void)cudaFree(ptr);
 }
 
 static cug_status check_places(const char *what, const void *a, const void *b, size_t bytes) {

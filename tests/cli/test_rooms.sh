@@ -8,6 +8,8 @@ room() { [ -e "$1" ] || missing="$missing $1"; }
 for op in $ops; do
     room "include/cuglyph/$op.h"
     room "src/cpu/$op.c"
+    room "src/cuda/$op.c"
+    room "kernels/$op.cu"
     room "tests/cases/$op.h"
     [ "$op" = conv_block ] || room "src/ref/$op.c" # its reference is the ops it stands for
     case $op in

@@ -2,7 +2,7 @@
 # emulated CUDA runtime, linked into the test suite and the program. Needs the CUDA toolkit's headers (CUDA=1), none of its libraries.
 #   make emu                                the suite, and the list of seeded bugs
 #   make emu EMU_SAN=address,undefined      the same under sanitizers, in a build folder of its own
-EMU_SAN     ?=
+EMU_SAN     ?= $(SAN)
 CXX         ?= c++
 EMU_SRC     := $(filter-out %/bugs_main.cpp,$(sort $(wildcard tests/emu/*.cpp)))
 EMU_KERNELS := $(sort $(wildcard kernels/*.cu))
