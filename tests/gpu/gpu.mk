@@ -1,4 +1,4 @@
-# gpu.mk - what only a GPU can show, in one program (docs/GPU_CHECK.md). It needs a C compiler, zlib and the CUDA toolkit:
+# gpu.mk - what only a GPU can show, in one program (docs/GPU_CHECK.md). Needs a C compiler, zlib, the CUDA toolkit:
 # the parts of the library that use other libraries stay out.
 #   make gpu-check [ARCH=90]      builds for this machine's GPU (or for ARCH) in a folder of its own and runs; $OUT: results
 #   make gpu-check-program ARCH=90   builds alone, on any machine with nvcc
@@ -22,7 +22,7 @@ gpu-check:
 	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
 	@$(MAKE) --no-print-directory -j$$(nproc) gpu-check-program
-	@$(BUILD)/gpu-check/gpu-check $(GPU_ARGS)
+	@$(BUILD)/gpu-check/gpu-check --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
 
 gpu-check-program:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check
