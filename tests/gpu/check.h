@@ -4,6 +4,7 @@
 
 #include <cuda_runtime_api.h>
 #include <cuglyph/backend.h>
+#include <cuglyph/net.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,6 +28,9 @@ typedef struct gpu_check {
 int gpu_report_open(gpu_check *c);
 /* A fact of the machine, for the head of the JSON. */
 void gpu_fact(gpu_check *c, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* One training step on b, announced alone. */
+cug_status gpu_train_step(cug_net *n, const cug_batch *b, uint64_t step, float lr);
+
 /* Begins a part that may take `limit` seconds: gpu_late() tells when they are over, and a part that then goes on for
  * ten more ends the program with a report of that. 0: no time is left for it (it is reported as skipped). */
 int gpu_part(gpu_check *c, double limit, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

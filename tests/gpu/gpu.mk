@@ -1,11 +1,12 @@
-# gpu.mk - what only a GPU can show, in one program (docs/GPU_CHECK.md). It needs a C compiler, zlib and the CUDA toolkit:
+# gpu.mk - what only a GPU can show, in one program (docs/GPU_CHECK.md). Needs a C compiler, zlib and the CUDA toolkit:
 # the parts of the library that use other libraries stay out.
-#   make gpu-check [ARCH=90]      builds for this machine's GPU (or for ARCH) in a folder of its own and runs; $OUT: results
+#   make gpu-check [ARCH=90]         builds for the GPU of this machine (or for ARCH) and runs; results in $OUT
 #   make gpu-check-program ARCH=90   builds alone, on any machine with nvcc
-#   make gpu-check-emulated       the same program, its small shapes, on the emulator
+#   make gpu-check-emulated          the same program, its small shapes, on the emulator
 GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
-GPU_LIB    := $(filter src/%.c,$(wildcard src/*.c)) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
-  $(patsubst %,src/train/%.c,net net_step nonfinite schedule) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
+GPU_LIB    := $(wildcard src/*.c) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
+  $(patsubst %,src/train/%.c,net net_step nonfinite schedule) \
+  $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
 GPU_C      := $(sort $(wildcard tests/gpu/*.c))
 GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
 GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) \
@@ -22,7 +23,7 @@ gpu-check:
 	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
 	@$(MAKE) --no-print-directory -j$$(nproc) gpu-check-program
-	@$(BUILD)/gpu-check/gpu-check $(GPU_ARGS)
+	@$(BUILD)/gpu-check/gpu-check --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
 
 gpu-check-program:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check

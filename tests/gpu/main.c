@@ -32,6 +32,7 @@ static int make_folders(const char *path) {
 }
 
 static void report_device(gpu_check *c, const cug_cuda_report *r) {
+    if (!gpu_part(c, 20, "device report")) return;
     gpu_fact(c, "device", "%s", r->name);
     gpu_fact(c, "compute capability", "%d.%d", r->major, r->minor);
     gpu_fact(c, "SMs", "%d", r->sms);
@@ -43,6 +44,7 @@ static void report_device(gpu_check *c, const cug_cuda_report *r) {
     gpu_fact(c, "pinned memory", "%s", r->pinned ? "yes" : "refused");
     gpu_fact(c, "host to device", "%.2f GB/s", r->upload * 1e-9);
     gpu_fact(c, "device to host", "%.2f GB/s", r->download * 1e-9);
+    gpu_end(c, GPU_OK, "%s", c->be->describe(c->dev));
 }
 
 static int parse(gpu_check *c, int argc, char **argv) {

@@ -58,7 +58,7 @@ static cug_status pass(course *k, const cug_loader *l, uint32_t epoch, uint64_t 
         cug_batch batch = {0, k->pixels, k->labels, k->ids};
         cug_loader_batch(l, epoch, b, k->ids, k->pixels, k->labels, &batch.n);
         if (step)
-            CUG_TRY(cug_net_train_step(k->net, &batch, &(cug_step_row){(*step)++, 0.001f}));
+            CUG_TRY(gpu_train_step(k->net, &batch, (*step)++, 0.001f));
         else
             CUG_TRY(cug_net_eval_step(k->net, &batch));
     }

@@ -46,6 +46,20 @@ static cug_batch batch_next(batches *b, int step) {
     return (cug_batch){b->n, b->pixels, b->labels, b->ids};
 }
 
+cug_status gpu_train_step(cug_net *n, const cug_batch *b, uint64_t step, float lr) {
+    const cug_step_row row = {step, lr, b->n};
+    CUG_TRY(cug_net_announce(n, &row, 1, 0));
+    return cug_net_train_step(n, b);
+}
+
+/* As many of the next `left` steps as fit the table, all of `batch` samples. */
+static cug_status announce(cug_net *n, uint64_t step, int left, int batch) {
+    cug_step_row rows[CUG_NET_ROWS];
+    int count = left < CUG_NET_ROWS ? left : CUG_NET_ROWS;
+    for (int i = 0; i < count; i++) rows[i] = (cug_step_row){step + (uint64_t)i, 0.001f, batch};
+    return cug_net_announce(n, rows, (size_t)count, 0);
+}
+
 /* Trains from the same start every time. loss (NULL: not wanted): of each step; params: flat_count reals. */
 static cug_status train(const cug_graph *g, const cug_backend *be, cug_device *dev, cug_opt_kind kind, int batch,
                         int steps, double *loss, void *params) {
@@ -63,11 +77,10 @@ static cug_status train(const cug_graph *g, const cug_backend *be, cug_device *d
     CUG_GOTO(cug_net_create(&net, g, be, dev, &o));
     CUG_GOTO(cug_net_upload_f32(net, init));
     for (int i = 0; i < steps; i++) {
-        const cug_step_row row = {(uint64_t)i, kind == CUG_OPT_SGD ? 0.05f : 0.001f};
         cug_batch next = batch_next(&b, i);
         cug_metrics m;
         if (loss) CUG_GOTO(cug_net_metrics_reset(net));
-        CUG_GOTO(cug_net_train_step(net, &next, &row));
+        CUG_GOTO(gpu_train_step(net, &next, (uint64_t)i, kind == CUG_OPT_SGD ? 0.05f : 0.001f));
         if (!loss) continue;
         CUG_GOTO(cug_net_metrics_read(net, &m, NULL));
         loss[i] = m.loss_sum / (double)m.count;
@@ -181,7 +194,11 @@ static cug_status time_model(gpu_check *c, const cug_graph *g, int batch, double
     int measured = 0;
     for (int r = -1; r < rounds && !(measured && gpu_late()); r++) { /* round -1 warms up */
         double start = gpu_now();
-        for (int i = 0; i < steps; i++) CUG_GOTO(cug_net_train_step(net, &next, &(cug_step_row){done++, 0.001f}));
+        for (int i = 0; i < steps; i++) {
+            if (i % CUG_NET_ROWS == 0) CUG_GOTO(announce(net, done, steps - i, batch));
+            CUG_GOTO(cug_net_train_step(net, &next));
+            done++;
+        }
         CUG_GOTO(c->be->sync(c->dev, NULL));
         if (r >= 0) seconds[measured++] = gpu_now() - start;
     }
