@@ -62,8 +62,8 @@ static int split(int argc, char **argv, arguments *a, char **rest, int *n_rest) 
 
 /* What may change when a run goes on: how long, how often it speaks, where its data lies. */
 static int resumable(const char *arg) {
-    static const char *const keys[] = {"--epochs",           "--max-steps", "--log-every",
-                                       "--checkpoint-every", "--patience",  "--data-dir"};
+    static const char *const keys[] = {"--epochs",   "--max-steps", "--log-every", "--checkpoint-every",
+                                       "--patience", "--data-dir",  "--loader",    "--no-graph"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         size_t n = strlen(keys[i]);
         if (strncmp(arg, keys[i], n) == 0 && (arg[n] == 0 || arg[n] == '=')) return 1;
