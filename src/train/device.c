@@ -39,8 +39,9 @@ cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_devi
     if (cuda) {
         *be = cuda;
         if (cuda->open(dev, &opt) == CUG_OK) {
-            if (note) *note = "the CUDA kernels are proven on an emulated device only, not yet run on a GPU; "
-                              "--device cpu is the tried path";
+            if (note)
+                *note = "the CUDA kernels are proven on an emulated device only, not yet run on a GPU; "
+                        "--device cpu is the tried path";
             return CUG_OK;
         }
         snprintf(note_text, sizeof note_text, "%.500s; using the CPU", cug_error());
