@@ -84,7 +84,7 @@ setup:
 # Kernels are built for the GPU that is here; without one, for a single architecture, since none will run.
 run: setup
 	@$(MAKE) --no-print-directory -j$$(nproc) all \
-	  ARCH=$(or $(ARCH),$(if $(shell nvidia-smi -L 2>/dev/null),native,75))
+	  ARCH="$(if $(filter command environment,$(origin ARCH)),$(ARCH),$(if $(shell nvidia-smi -L 2>/dev/null),native,75))"
 	@args=$$(data/obtain $(BIN)) && $(BIN) train cnn-d --epochs 5 $$args
 
 test: setup
