@@ -2,6 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 data_set
 
+expect "make run builds and trains" 0 "train cnn-d --epochs 5" make --no-print-directory -n -C "$(dirname "$0")/../.." run
 expect "help lists the commands" 0 "gradcheck" "$CUGLYPH" --help
 expect "version" 0 "^cuglyph [0-9]" "$CUGLYPH" --version
 for c in train eval gradcheck info data; do
