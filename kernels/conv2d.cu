@@ -106,28 +106,34 @@ static __global__ void __launch_bounds__(kBlock)
 
 static int taps_of(const cug_conv2d_shape *s) { return s->R * s->S * s->C; }
 static int outputs_of(const cug_conv2d_shape *s) { return s->N * s->P * s->Q; }
-static GemmPlan fwd_plan(const cug_conv2d_shape *s) { return gemm_plan(outputs_of(s), s->K, taps_of(s), true); }
-static GemmPlan dgrad_plan(const cug_conv2d_shape *s) {
-    return gemm_plan(s->N * s->H * s->W, s->C, s->R * s->S * s->K, true);
+static GemmPlan fwd_plan(const cug_conv2d_shape *s, cug_precision p) {
+    return gemm_plan(outputs_of(s), s->K, taps_of(s), true, p);
 }
-static GemmPlan wgrad_plan(const cug_conv2d_shape *s) { return gemm_plan(s->K, taps_of(s), outputs_of(s), true); }
-
-extern "C" size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s) {
-    return direct_fwd(s) ? 0 : gemm_workspace(fwd_plan(s));
+static GemmPlan dgrad_plan(const cug_conv2d_shape *s, cug_precision p) {
+    return gemm_plan(s->N * s->H * s->W, s->C, s->R * s->S * s->K, true, p);
+}
+static GemmPlan wgrad_plan(const cug_conv2d_shape *s, cug_precision p) {
+    return gemm_plan(s->K, taps_of(s), outputs_of(s), true, p);
 }
 
-extern "C" size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s) {
+extern "C" size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s, cug_precision precision) {
+    return direct_fwd(s) ? 0 : gemm_workspace(fwd_plan(s, precision));
+}
+
+extern "C" size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s, cug_precision precision) {
     const cug_bias_shape rows = {outputs_of(s), s->K};
-    size_t most = cug_cuda_bias_bwd_workspace(&rows), d = gemm_workspace(dgrad_plan(s)),
-           w = gemm_workspace(wgrad_plan(s));
+    size_t most = cug_cuda_bias_bwd_workspace(&rows), d = gemm_workspace(dgrad_plan(s, precision)),
+           w = gemm_workspace(wgrad_plan(s, precision));
     most = d > most ? d : most;
     return w > most ? w : most;
 }
 
 extern "C" cudaError_t cug_cuda_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
-                                           const cug_conv2d_shape *s, void *workspace, cudaStream_t stream) {
+                                           const cug_conv2d_shape *s, cug_precision precision, void *workspace,
+                                           cudaStream_t stream) {
     const Unrolled u = {x, ConvGeometry(s)};
-    if (!direct_fwd(s)) return gemm(y, PixelRows{u}, filter_columns(w, s), b, fwd_plan(s), 0, workspace, stream);
+    if (!direct_fwd(s))
+        return gemm(y, PixelRows{u}, filter_columns(w, s), b, fwd_plan(s, precision), 0, workspace, stream);
     const int filters = s->K < kDirectFilters ? s->K : kDirectFilters, rows = kBlock / (filters / 4);
     return CUG_LAUNCH(conv2d_fwd_direct_kernel,
                       dim3(blocks_for((size_t)outputs_of(s), (size_t)(rows * kDirectPixels)),
@@ -136,22 +142,25 @@ extern "C" cudaError_t cug_cuda_conv2d_fwd(float *y, const float *x, const float
 }
 
 extern "C" cudaError_t cug_cuda_conv2d_dgrad(float *dx, const float *dy, const float *w, const cug_conv2d_shape *s,
-                                             unsigned accumulate, void *workspace, cudaStream_t stream) {
+                                             cug_precision precision, unsigned accumulate, void *workspace,
+                                             cudaStream_t stream) {
     const Divisor by_SK(s->S * s->K), by_K(s->K);
     const GradientRows rows = {dy,   ConvGeometry(s),      Divisor(s->H * s->W), Divisor(s->W), by_SK,
                                by_K, Divisor(s->stride_h), Divisor(s->stride_w)};
     const FilterByTap columns = {w, s->R, s->S, s->C, by_SK, by_K};
-    return gemm(dx, rows, columns, nullptr, dgrad_plan(s), (accumulate & CUG_ACC_DX) != 0, workspace, stream);
+    return gemm(dx, rows, columns, nullptr, dgrad_plan(s, precision), (accumulate & CUG_ACC_DX) != 0, workspace,
+                stream);
 }
 
 extern "C" cudaError_t cug_cuda_conv2d_wgrad(float *dw, float *db, const float *dy, const float *x,
-                                             const cug_conv2d_shape *s, unsigned accumulate, void *workspace,
-                                             cudaStream_t stream) {
+                                             const cug_conv2d_shape *s, cug_precision precision, unsigned accumulate,
+                                             void *workspace, cudaStream_t stream) {
     cudaError_t err = cudaSuccess;
     if (dw) {
         const DenseOperand<false> rows = {dy, 1, s->K};
         const TapColumns columns = {{x, ConvGeometry(s)}};
-        err = gemm(dw, rows, columns, nullptr, wgrad_plan(s), (accumulate & CUG_ACC_DW) != 0, workspace, stream);
+        err = gemm(dw, rows, columns, nullptr, wgrad_plan(s, precision), (accumulate & CUG_ACC_DW) != 0, workspace,
+                   stream);
     }
     if (db && err == cudaSuccess) {
         const cug_bias_shape rows = {outputs_of(s), s->K};

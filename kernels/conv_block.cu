@@ -106,21 +106,22 @@ extern "C" size_t cug_cuda_conv_block_saved_bytes(const cug_conv_block_shape *s)
     return s->has_pool ? windows_of(s) * (size_t)((s->conv.K + 3) / 4) : 0;
 }
 
-extern "C" size_t cug_cuda_conv_block_bwd_workspace(const cug_conv_block_shape *s) {
-    return spread_bytes(s) + cug_cuda_conv2d_bwd_workspace(&s->conv);
+extern "C" size_t cug_cuda_conv_block_bwd_workspace(const cug_conv_block_shape *s, cug_precision precision) {
+    return spread_bytes(s) + cug_cuda_conv2d_bwd_workspace(&s->conv, precision);
 }
 
 extern "C" cudaError_t cug_cuda_conv_block_fwd(float *y, void *saved, const float *x, const float *w, const float *b,
-                                               const cug_conv_block_shape *s, cudaStream_t stream) {
+                                               const cug_conv_block_shape *s, cug_precision precision,
+                                               cudaStream_t stream) {
     const cug_conv2d_shape *c = &s->conv;
     const Unrolled u = {x, ConvGeometry(c)};
     const int taps = c->R * c->S * c->C;
     if (!s->has_pool) {
-        const GemmPlan p = gemm_plan(c->N * c->P * c->Q, c->K, taps, false);
+        const GemmPlan p = gemm_plan(c->N * c->P * c->Q, c->K, taps, false, precision);
         const StoreActivated store = {y, b, p.M, p.N, (int)s->act, s->slope};
         return gemm_launch(p, PixelRows{u}, filter_columns(w, c), store, stream);
     }
-    const GemmPlan p = gemm_plan((int)windows_of(s) * 4, c->K, taps, false);
+    const GemmPlan p = gemm_plan((int)windows_of(s) * 4, c->K, taps, false, precision);
     const WindowRows rows = {u, s->pool.Q, Divisor(s->pool.P * s->pool.Q), Divisor(s->pool.Q)};
     const StorePooled store = {y, (uint8_t *)saved, b, p.M, p.N, (int)s->act, s->slope};
     return gemm_launch(p, rows, filter_columns(w, c), store, stream);
@@ -128,8 +129,8 @@ extern "C" cudaError_t cug_cuda_conv_block_fwd(float *y, void *saved, const floa
 
 extern "C" cudaError_t cug_cuda_conv_block_bwd(float *dx, float *dw, float *db, const float *dy, const float *y,
                                                const void *saved, const float *x, const float *w,
-                                               const cug_conv_block_shape *s, unsigned accumulate, void *workspace,
-                                               cudaStream_t stream) {
+                                               const cug_conv_block_shape *s, cug_precision precision,
+                                               unsigned accumulate, void *workspace, cudaStream_t stream) {
     const cug_conv2d_shape *c = &s->conv;
     const size_t count = (size_t)c->N * (size_t)c->P * (size_t)c->Q * (size_t)c->K;
     float *g = (float *)workspace;
@@ -137,7 +138,8 @@ extern "C" cudaError_t cug_cuda_conv_block_bwd(float *dx, float *dw, float *db, 
     cudaError_t err = CUG_LAUNCH(conv_block_bwd_spread_kernel, blocks_for(count, kBlock), kBlock, 0, stream, g, dy, y,
                                  s->has_pool ? (const uint8_t *)saved : nullptr, count, c->P, c->Q, c->K, s->pool.P,
                                  s->pool.Q, (int)s->act, s->slope);
-    if (dx && err == cudaSuccess) err = cug_cuda_conv2d_dgrad(dx, g, w, c, accumulate, rest, stream);
-    if ((dw || db) && err == cudaSuccess) err = cug_cuda_conv2d_wgrad(dw, db, g, x, c, accumulate, rest, stream);
+    if (dx && err == cudaSuccess) err = cug_cuda_conv2d_dgrad(dx, g, w, c, precision, accumulate, rest, stream);
+    if ((dw || db) && err == cudaSuccess)
+        err = cug_cuda_conv2d_wgrad(dw, db, g, x, c, precision, accumulate, rest, stream);
     return err;
 }

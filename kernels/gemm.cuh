@@ -19,13 +19,14 @@ struct GemmPlan {
     int narrow;  // tiles of 128 x 32 instead of 64 x 64
     int splits;  // pieces of k that blocks take side by side
     int k_split; // length of a piece, a multiple of kTileK
+    cug_precision precision;
 };
 
 constexpr int kTileK = 16;
 
 // Depends on the extents alone, so that results do not depend on the device.
-static inline GemmPlan gemm_plan(int M, int N, int K, bool may_split) {
-    GemmPlan p = {M, N, K, N <= 32, 1, 0};
+static inline GemmPlan gemm_plan(int M, int N, int K, bool may_split, cug_precision precision) {
+    GemmPlan p = {M, N, K, N <= 32, 1, 0, precision};
     size_t tiles =
         p.narrow ? (size_t)blocks_for((size_t)M, 128) : (size_t)blocks_for((size_t)M, 64) * blocks_for((size_t)N, 64);
     if (may_split && tiles < 128) {

@@ -45,17 +45,18 @@ extern "C" {
  * Order: 16 terms in (r,s,c) / (r,s,k) / (n,p,q) order make a piece, pieces are summed 16 at a time; where the grid
  * would be small the sum is also split over blocks and the splits added in ascending order in double.
  * Padding enters as a product with zero: an Inf or NaN weight then gives NaN where the reference skips the term. */
-size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s);
-size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s); /* for dgrad and for wgrad, one after the other */
+size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s, cug_precision precision);
+/* for dgrad and for wgrad, one after the other */
+size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s, cug_precision precision);
 
 cudaError_t cug_cuda_conv2d_fwd(float *y, const float *x, const float *w, const float *b, const cug_conv2d_shape *s,
-                                void *workspace, cudaStream_t stream);
+                                cug_precision precision, void *workspace, cudaStream_t stream);
 /* dx alone. accumulate: CUG_ACC_DX. */
 cudaError_t cug_cuda_conv2d_dgrad(float *dx, const float *dy, const float *w, const cug_conv2d_shape *s,
-                                  unsigned accumulate, void *workspace, cudaStream_t stream);
+                                  cug_precision precision, unsigned accumulate, void *workspace, cudaStream_t stream);
 /* dw and db, either may be NULL. accumulate: CUG_ACC_DW. */
 cudaError_t cug_cuda_conv2d_wgrad(float *dw, float *db, const float *dy, const float *x, const cug_conv2d_shape *s,
-                                  unsigned accumulate, void *workspace, cudaStream_t stream);
+                                  cug_precision precision, unsigned accumulate, void *workspace, cudaStream_t stream);
 
 /* --- conv_block (conv_block.h) ---------------------------------------------------------------------------------------
  * fwd: the implicit GEMM of conv2d fwd, its rows ordered so that the four pixels of a 2x2 window are four rows of one
@@ -65,21 +66,22 @@ cudaError_t cug_cuda_conv2d_wgrad(float *dw, float *db, const float *dy, const f
  * saved: 2 bits a window and channel, four channels a byte: (N,P,Q,ceil(K/4)) bytes with pooling, none without. */
 int cug_cuda_conv_block_supports(const cug_conv_block_shape *s); /* any act; pooling: 2x2 max, stride 2, no pads */
 size_t cug_cuda_conv_block_saved_bytes(const cug_conv_block_shape *s);
-size_t cug_cuda_conv_block_bwd_workspace(const cug_conv_block_shape *s);
+size_t cug_cuda_conv_block_bwd_workspace(const cug_conv_block_shape *s, cug_precision precision);
 cudaError_t cug_cuda_conv_block_fwd(float *y, void *saved, const float *x, const float *w, const float *b,
-                                    const cug_conv_block_shape *s, cudaStream_t stream);
+                                    const cug_conv_block_shape *s, cug_precision precision, cudaStream_t stream);
 cudaError_t cug_cuda_conv_block_bwd(float *dx, float *dw, float *db, const float *dy, const float *y, const void *saved,
-                                    const float *x, const float *w, const cug_conv_block_shape *s, unsigned accumulate,
-                                    void *workspace, cudaStream_t stream);
+                                    const float *x, const float *w, const cug_conv_block_shape *s,
+                                    cug_precision precision, unsigned accumulate, void *workspace, cudaStream_t stream);
 
 /* --- linear (linear.h) -----------------------------------------------------------------------------------------------
  * Tiled GEMM; summation order as conv2d's, over i (fwd), o (dx), n (dw, db). bwd: dx, dw, db may each be NULL. */
-size_t cug_cuda_linear_fwd_workspace(const cug_linear_shape *s);
-size_t cug_cuda_linear_bwd_workspace(const cug_linear_shape *s);
+size_t cug_cuda_linear_fwd_workspace(const cug_linear_shape *s, cug_precision precision);
+size_t cug_cuda_linear_bwd_workspace(const cug_linear_shape *s, cug_precision precision);
 cudaError_t cug_cuda_linear_fwd(float *y, const float *x, const float *w, const float *b, const cug_linear_shape *s,
-                                void *workspace, cudaStream_t stream);
+                                cug_precision precision, void *workspace, cudaStream_t stream);
 cudaError_t cug_cuda_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
-                                const cug_linear_shape *s, unsigned accumulate, void *workspace, cudaStream_t stream);
+                                const cug_linear_shape *s, cug_precision precision, unsigned accumulate,
+                                void *workspace, cudaStream_t stream);
 
 /* --- pool2d (pool2d.h) -----------------------------------------------------------------------------------------------
  * One thread an output element (fwd) or an input element (bwd: it looks up the windows that cover it, in (p,q) order).

@@ -11,6 +11,14 @@ extern "C" {
 
 typedef struct cug_device cug_device; /* an opened backend; opaque, one struct a backend */
 
+/* What the factors of the products in conv2d, conv_block and linear are rounded to (docs/NUMERICS.md says where):
+ * float32 as they are, TF32 (10 bits after the point), bfloat16 (7). Everything else, sums included, is float32. */
+typedef enum { CUG_PREC_FP32, CUG_PREC_TF32, CUG_PREC_BF16 } cug_precision;
+
+/* Whose code runs an op that a vendor's library has as well: the project's own, the library's, or the one that was
+ * faster for the shape when both were timed. */
+typedef enum { CUG_CHOOSE_OWN, CUG_CHOOSE_LIBRARY, CUG_CHOOSE_AUTO } cug_choice;
+
 typedef struct cug_exec {
     cug_device *device;
     void *stream;    /* opaque; NULL on the CPU backends */

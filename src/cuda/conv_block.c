@@ -2,8 +2,7 @@
 #include "cuda/cuda.h"
 
 static size_t conv_block_workspace(const cug_device *dev, const cug_conv_block_shape *s, cug_pass pass) {
-    (void)dev;
-    return pass == CUG_FWD ? 0 : cug_cuda_conv_block_bwd_workspace(s);
+    return pass == CUG_FWD ? 0 : cug_cuda_conv_block_bwd_workspace(s, cuda_precision(dev));
 }
 
 static cug_status check_supported(const cug_conv_block_shape *s) {
@@ -19,8 +18,8 @@ static cug_status conv_block_fwd(const cug_tensor *y, void *saved, const cug_ten
     CUG_TRY(cug_check_conv_block_fwd(CUDA_REAL, y, x, w, b, s));
     CUG_TRY(check_supported(s));
     CUG_TRY(cuda_ready(op, ex, 0));
-    cudaError_t err =
-        cug_cuda_conv_block_fwd(cuda_f32(y), saved, cuda_f32(x), cuda_f32(w), cuda_f32(b), s, cuda_stream(ex));
+    cudaError_t err = cug_cuda_conv_block_fwd(cuda_f32(y), saved, cuda_f32(x), cuda_f32(w), cuda_f32(b), s,
+                                              ex->device->precision, cuda_stream(ex));
     return cug_cuda_launched(ex->device, err, op);
 }
 
@@ -32,11 +31,11 @@ static cug_status conv_block_bwd(const cug_tensor *dx, const cug_tensor *dw, con
     CUG_TRY(check_supported(s));
     CUG_TRY(cug_check_conv_block_bwd(CUDA_REAL, dx, dw, db, dy, y, saved, cug_cuda_conv_block_saved_bytes(s), x, w, s,
                                      accumulate));
-    CUG_TRY(cuda_ready(op, ex, cug_cuda_conv_block_bwd_workspace(s)));
+    CUG_TRY(cuda_ready(op, ex, cug_cuda_conv_block_bwd_workspace(s, cuda_precision(ex->device))));
     if (!dx && !dw && !db) return CUG_OK;
     cudaError_t err =
         cug_cuda_conv_block_bwd(cuda_f32(dx), cuda_f32(dw), cuda_f32(db), cuda_f32(dy), cuda_f32(y), saved, cuda_f32(x),
-                                cuda_f32(w), s, accumulate, ex->workspace, cuda_stream(ex));
+                                cuda_f32(w), s, ex->device->precision, accumulate, ex->workspace, cuda_stream(ex));
     return cug_cuda_launched(ex->device, err, op);
 }
 

@@ -20,6 +20,7 @@ typedef struct cug_cuda_bounce {
 struct cug_device {
     int ordinal;
     int pinned; /* bounce memory is page-locked */
+    cug_precision precision;
     cudaStream_t compute, copy;
     cug_cuda_bounce bounce[CUG_CUDA_BOUNCES];
     int next_bounce;
@@ -83,6 +84,9 @@ static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t n
     if (!ex->device) return cug_fail(CUG_EINVAL, "%s: exec has no device", op);
     return cug_cuda_enter(ex->device);
 }
+
+/* Sizes may be asked for without a device. */
+static inline cug_precision cuda_precision(const cug_device *dev) { return dev ? dev->precision : CUG_PREC_FP32; }
 
 static inline cudaStream_t cuda_stream(const cug_exec *ex) { return cug_cuda_stream(ex->device, ex->stream); }
 

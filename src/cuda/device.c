@@ -48,6 +48,7 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     cug_device *dev = calloc(1, sizeof *dev);
     if (!dev) return cug_fail(CUG_ENOMEM, "cuda: no memory for the device");
     dev->ordinal = ordinal;
+    dev->precision = opt ? opt->precision : CUG_PREC_FP32;
     CUG_GOTO(cug_cuda_enter(dev));
     CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->compute, cudaStreamNonBlocking));
     CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->copy, cudaStreamNonBlocking));
