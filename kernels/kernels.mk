@@ -1,6 +1,7 @@
 # kernels.mk - device code: compiled by nvcc for every architecture CUDA 13 builds for; its objects join the library.
 #   ARCH=90      one architecture (a list in quotes), for a quick build;  ARCH=native: the GPU of this machine
 #   make kernels-gate   compiles for sm_75 and sm_90 alone and prints registers, shared memory, code size of each kernel
+#   make kernels-sass   the same, and reads the machine code: instructions promised, no local memory (nvdisasm, from PyPI)
 KERNEL_SRC   := $(sort $(wildcard kernels/*.cu))
 KERNEL_WARN  := -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror
 KERNEL_PTXAS := -Xptxas --warning-as-error,-warn-spills
@@ -46,11 +47,14 @@ $(BUILD)/gate/%.sm_$(1).cubin: kernels/%.cu $(wildcard kernels/*.cuh kernels/*.h
 endef
 $(foreach a,$(GATE_ARCH),$(eval $(call GATE_RULE,$(a))))
 
-.PHONY: kernels-gate
+.PHONY: kernels-gate kernels-sass
 ifeq ($(NVCC),)
-kernels-gate:
-	@echo "make kernels-gate: needs nvcc; put it on PATH or set NVCC=/path/to/nvcc"; exit 1
+kernels-gate kernels-sass:
+	@echo "make $@: needs nvcc; put it on PATH or set NVCC=/path/to/nvcc"; exit 1
 else
 kernels-gate: $(GATE_OBJ)
 	@kernels/resources $(sort $(GATE_OBJ))
+
+kernels-sass: $(GATE_OBJ)
+	@SASS_ENV=$(BUILD)/sass-env kernels/sass $(sort $(GATE_OBJ))
 endif
