@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define ALIGNMENT 256
+#define DEVICE_BATCHES 2
 
 /* Batch number s lives in slot s % slots and then in device batch s % batches. */
 struct cug_cuda_ring {
@@ -192,10 +193,23 @@ int cug_cuda_ring_pinned(const cug_cuda_ring *r) { return r->pinned; }
 
 static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
+/* Labels, ids, pixels of one batch: where they begin and end. */
+static void lay_out(cug_cuda_ring *r) {
+    r->ids_at = round_up((size_t)r->opt.max_batch * sizeof(int32_t));
+    r->pixels_at = 2 * r->ids_at;
+    r->bytes = round_up(r->pixels_at + (size_t)r->opt.max_batch * r->opt.pixel_bytes);
+}
+
+size_t cug_cuda_ring_bytes(const cug_cuda_ring_options *opt) {
+    cug_cuda_ring r = {.opt = *opt};
+    lay_out(&r);
+    return (size_t)(opt->batches ? opt->batches : DEVICE_BATCHES) * r.bytes;
+}
+
 static cug_status set_options(cug_cuda_ring *r, const cug_cuda_ring_options *opt) {
     r->opt = *opt;
     if (!r->opt.slots) r->opt.slots = 4;
-    if (!r->opt.batches) r->opt.batches = 2;
+    if (!r->opt.batches) r->opt.batches = DEVICE_BATCHES;
     if (r->opt.batches < 1 || r->opt.batches > CUG_CUDA_RING_BATCHES || r->opt.slots < r->opt.batches ||
         r->opt.slots > CUG_CUDA_RING_SLOTS)
         return cug_fail(CUG_EINVAL, "ring: 1 to %d device batches and as many to %d slots, got %d and %d",
@@ -204,9 +218,7 @@ static cug_status set_options(cug_cuda_ring *r, const cug_cuda_ring_options *opt
         opt->pixel_bytes > (SIZE_MAX >> 8) / (size_t)opt->max_batch)
         return cug_fail(CUG_EINVAL, "ring: a batch of %d samples of %zu bytes cannot be", opt->max_batch,
                         opt->pixel_bytes);
-    r->ids_at = round_up((size_t)opt->max_batch * sizeof(int32_t));
-    r->pixels_at = 2 * r->ids_at;
-    r->bytes = round_up(r->pixels_at + (size_t)opt->max_batch * opt->pixel_bytes);
+    lay_out(r);
     return CUG_OK;
 }
 
@@ -222,6 +234,7 @@ static cug_status allocate(cug_cuda_ring *r) {
         if (!host) return cug_fail(CUG_ENOMEM, "ring: no host memory for %zu bytes", bytes);
     }
     r->host = host;
+    if (!r->pinned) cug_cuda_unpinned(r->dev);
     for (int i = 0; i < r->opt.slots; i++)
         CUDA_TRY(r->dev, cudaEventCreateWithFlags(&r->copied[i], cudaEventDisableTiming));
     for (int i = 0; i < r->opt.batches; i++)

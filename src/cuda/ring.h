@@ -39,6 +39,9 @@ typedef struct cug_cuda_ring cug_cuda_ring;
 /* Starts the producer. dev must outlive the ring; its copy stream is the ring's alone meanwhile. */
 cug_status cug_cuda_ring_open(cug_cuda_ring **out, cug_device *dev, const cug_cuda_ring_options *opt);
 
+/* Device memory that a ring of these options takes. */
+size_t cug_cuda_ring_bytes(const cug_cuda_ring_options *opt);
+
 /* Stops the producer (a fill under way is waited for) and frees everything once the GPU has done with it. Batches taken
  * and not released are read no more. NULL is safe. */
 void cug_cuda_ring_close(cug_cuda_ring *ring);
