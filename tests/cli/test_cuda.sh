@@ -103,4 +103,28 @@ on "auto with an old driver" "up to 11.4.*; using the CPU$" EMU_DEVICES=old -- -
 on "auto without a GPU" "no GPU.*; using the CPU$" EMU_DEVICES=0 -- --device auto
 on "auto without kernels for the GPU" "no kernel image.*; using the CPU$" EMU_FAIL=cudaLaunchKernelEx:1:209 -- --device auto
 
+# --- the report -----------------------------------------------------------------------------------------------------------------
+report() { # NAME VARIABLE=VALUE PATTERN...: each line of `info --device` that must be there, once
+    local name=$1 var=$2 p missing=""
+    shift 2
+    env "$var" "$CUGLYPH" info --device >"$dir/out" 2>"$dir/err" || missing=" status $?"
+    for p in "$@"; do [ "$(grep -cE -- "$p" "$dir/out")" -eq 1 ] || missing="$missing '$p'"; done
+    [ -z "$missing" ] && pass "$name" || fail "$name" "not there:$missing in: $(cat "$dir/out" "$dir/err")"
+}
+report "info --device" EMU_ARCH=80 "^cpu, " "^cuda:0 +emulated sm_80$" "compute capability +8\.0 \(this build has sm_" \
+    "multiprocessors +4$" "memory +[0-9.]+ of 17\.18 GB free" "L2 cache +4\.2 MB" "CUDA +driver up to [0-9.]+, built with [0-9.]+$" \
+    "copies, pinned +[0-9.]+ GB/s to the GPU, [0-9.]+ GB/s back" "copies, pageable +[0-9.]+ GB/s to the GPU, [0-9.]+ GB/s back"
+report "info --device, pinned memory refused" EMU_PINNED=0 "copies, pinned +pinned memory was refused" "copies, pageable +[0-9.]+ GB/s to the GPU"
+report "info --device, two of them" EMU_DEVICES=2 "^cuda:0 " "^cuda:1 "
+report "info --device, none" EMU_DEVICES=0 "^cpu, " "^no CUDA device: the driver finds no GPU"
+report "info --device, driver too old" EMU_DEVICES=old "^no CUDA device: the driver runs CUDA up to 11\.4"
+if command -v python3 >/dev/null; then
+    "$CUGLYPH" info --device --json | python3 -c '
+import json, sys
+g, = json.load(sys.stdin)["cuda"]
+assert g["name"] and g["major"] * 10 + g["minor"] >= 75 and g["pinned"] and 0 < g["memory_free"] <= g["memory_total"]
+assert all(g[f"{m}_{d}_bytes_per_s"] > 0 for m in ("pinned", "pageable") for d in ("upload", "download"))
+assert g["multiprocessors"] > 0 and g["l2"] > 0 and g["driver"] >= g["runtime"] >= 13000
+' 2>"$dir/err" && pass "info --device as JSON" || fail "info --device as JSON" "$(tail -n 3 "$dir/err")"
+fi
 exit $bad

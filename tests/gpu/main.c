@@ -41,9 +41,11 @@ static void report_device(gpu_check *c, const cug_cuda_report *r) {
     gpu_fact(c, "CUDA of the driver", "%d.%d", r->driver / 1000, r->driver % 1000 / 10);
     gpu_fact(c, "CUDA of this build", "%d.%d", r->runtime / 1000, r->runtime % 1000 / 10);
     gpu_fact(c, "kernels for", "%s", r->architectures);
-    gpu_fact(c, "pinned memory", "%s", r->pinned ? "yes" : "refused");
-    gpu_fact(c, "host to device", "%.2f GB/s", r->upload * 1e-9);
-    gpu_fact(c, "device to host", "%.2f GB/s", r->download * 1e-9);
+    gpu_fact(c, "pinned memory", "%s", r->pinned_upload > 0 ? "yes" : "refused");
+    gpu_fact(c, "pinned copies", "%.2f GB/s to the device, %.2f GB/s back", r->pinned_upload * 1e-9,
+             r->pinned_download * 1e-9);
+    gpu_fact(c, "pageable copies", "%.2f GB/s to the device, %.2f GB/s back", r->pageable_upload * 1e-9,
+             r->pageable_download * 1e-9);
     gpu_end(c, GPU_OK, "%s", c->be->describe(c->dev));
 }
 
