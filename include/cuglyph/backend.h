@@ -73,7 +73,9 @@ typedef struct cug_backend {
     cug_status (*ring_open)(void **ring, cug_device *dev, int max_batch, size_t pixel_bytes, cug_ring_fill *fill,
                             void *user);
     cug_status (*ring_take)(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
-    void (*ring_close)(void *ring);                          /* NULL is safe */
+    void (*ring_close)(void *ring); /* NULL is safe */
+    /* Seconds so far that take has waited for a batch, and that the thread has waited for room to put one. */
+    void (*ring_waits)(void *ring, double *take, double *room);
     size_t (*ring_bytes)(int max_batch, size_t pixel_bytes); /* of backend memory that a ring takes */
 
     /* Names what the calling thread does from push to pop, for a profiler; ranges nest. NULL: nobody would see them.

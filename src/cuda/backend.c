@@ -24,6 +24,7 @@ const cug_backend cug_backend_cuda = {
     .ring_open = cug_cuda_stage_open,
     .ring_take = cug_cuda_stage_take,
     .ring_close = cug_cuda_stage_close,
+    .ring_waits = cug_cuda_stage_waits,
     .ring_bytes = cug_cuda_stage_bytes,
     .range_push = cug_cuda_range_push,
     .range_pop = cug_cuda_range_pop,

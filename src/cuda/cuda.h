@@ -80,6 +80,7 @@ cug_status cug_cuda_stage_open(void **ring, cug_device *dev, int max_batch, size
                                void *user);
 cug_status cug_cuda_stage_take(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
 void cug_cuda_stage_close(void *ring);
+void cug_cuda_stage_waits(void *ring, double *take, double *room);
 size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes);
 
 /* trace.c: ranges of the backend table. */

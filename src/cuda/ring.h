@@ -54,6 +54,10 @@ cug_status cug_cuda_ring_next(cug_cuda_ring *ring, cug_cuda_ring_batch *out, voi
 /* Gives back the oldest batch taken, as soon as the work queued on `stream` so far is done. */
 cug_status cug_cuda_ring_release(cug_cuda_ring *ring, void *stream);
 
+/* Seconds so far that next has waited for a batch (the thread is too slow), and that the thread has waited for a slot
+ * or a device batch to be free again (it is ahead). */
+void cug_cuda_ring_waits(cug_cuda_ring *ring, double *next, double *thread);
+
 /* 0 when page-locked memory was refused and slots are ordinary memory: right, but copies then wait for the host. */
 int cug_cuda_ring_pinned(const cug_cuda_ring *ring);
 
