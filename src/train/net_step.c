@@ -1,6 +1,5 @@
-/* net_step.c - training and evaluation steps. A training step is one list of work on the device, the same for every
- * step of its batch size: it finds its number, rates and samples there, so it can be recorded once and launched again.
- */
+/* net_step.c - training and evaluation steps. A step is one list of work on the device, the same for every step of its
+ * batch size: it finds its number, rates and samples there, so it can be recorded once and launched again. */
 #include <math.h>
 
 #include "train/net_internal.h"
@@ -60,8 +59,8 @@ cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, 
     return n->be->upload(n->ex.device, n->cursor, &start, sizeof start, n->ex.stream);
 }
 
-/* All of a step that runs on the device; with a data set held there, finding the batch too. */
-static cug_status device_work(cug_net *n, cug_plan *p) {
+/* All of a training step that runs on the device; with a data set held there, finding the batch too. */
+static cug_status train_work(cug_net *n, cug_plan *p) {
     CUG_TRY(n->be->step->advance(n->step, n->cursor, n->table, &n->ex));
     if (n->all_pixels) {
         const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
@@ -75,21 +74,29 @@ static cug_status device_work(cug_net *n, cug_plan *p) {
     return add_metrics(n, p, cug_plan_batch(p), 0);
 }
 
-static cug_status record(cug_net *n, int size) {
+static cug_status eval_work(cug_net *n, cug_plan *p) {
+    CUG_TRY(cug_plan_forward(p, &n->ex));
+    CUG_TRY(cug_plan_loss(p, &n->ex));
+    return add_metrics(n, p, cug_plan_batch(p), 1);
+}
+
+typedef cug_status net_work(cug_net *n, cug_plan *p);
+
+static cug_status record(cug_net *n, cug_plan *p, net_work *work, void **graph) {
     CUG_TRY(n->be->graph_begin(n->ex.device, n->ex.stream));
-    cug_status st = device_work(n, n->train[size]);
-    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? &n->recorded[size] : 0, n->ex.stream);
+    cug_status st = work(n, p);
+    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? graph : 0, n->ex.stream);
     return st == CUG_OK ? ended : st;
 }
 
-/* The first step of a size is run as it is: that loads every kernel, which a recording may not do. */
-static cug_status run(cug_net *n, int size) {
-    if (!n->be->graph_begin || n->opt.no_graph || !n->warm[size]) {
-        n->warm[size] = 1;
-        return device_work(n, n->train[size]);
+/* The first step is run as it is: that loads every kernel, which a recording may not do. */
+static cug_status run(cug_net *n, cug_plan *p, net_work *work, net_replay *replay) {
+    if (!n->be->graph_begin || n->opt.no_graph || !replay->warm) {
+        replay->warm = 1;
+        return work(n, p);
     }
-    if (!n->recorded[size]) CUG_TRY(record(n, size));
-    return n->be->graph_launch(n->ex.device, n->recorded[size], n->ex.stream);
+    if (!replay->graph) CUG_TRY(record(n, p, work, &replay->graph));
+    return n->be->graph_launch(n->ex.device, replay->graph, n->ex.stream);
 }
 
 static cug_status take_staged(cug_net *n, int want) {
@@ -108,7 +115,7 @@ cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
     else if (n->ring)
         CUG_TRY(take_staged(n, batch));
     n->next++;
-    return run(n, size);
+    return run(n, n->train[size], train_work, &n->train_replay[size]);
 }
 
 int cug_net_queues(const cug_net *n) { return n->be->graph_begin != 0; }
@@ -131,9 +138,6 @@ cug_status cug_net_locate(cug_net *n, const cug_batch *b) {
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     int size = size_of(n->eval, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
-    cug_plan *p = n->eval[size];
     CUG_TRY(upload_batch(n, b));
-    CUG_TRY(cug_plan_forward(p, &n->ex));
-    CUG_TRY(cug_plan_loss(p, &n->ex));
-    return add_metrics(n, p, b->n, 1);
+    return run(n, n->eval[size], eval_work, &n->eval_replay[size]);
 }
