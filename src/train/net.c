@@ -104,7 +104,8 @@ void cug_net_free(cug_net *n) {
     if (!n) return;
     if (n->ring) n->be->ring_close(n->ring);
     for (int i = 0; i < CUG_NET_MAX_SIZES; i++) {
-        if (n->recorded[i]) n->be->graph_free(n->ex.device, n->recorded[i]);
+        if (n->train_replay[i].graph) n->be->graph_free(n->ex.device, n->train_replay[i].graph);
+        if (n->eval_replay[i].graph) n->be->graph_free(n->ex.device, n->eval_replay[i].graph);
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }

@@ -1,14 +1,15 @@
-/* net_step.c - training and evaluation steps. A training step is one list of work on the device, the same for every
- * step of its batch size: it finds its number, rates and samples there, so it can be recorded once and launched again.
- */
+/* net_step.c - training and evaluation steps. A step is one list of work on the device, the same for every step of its
+ * batch size: it finds its number, rates and samples there, so it can be recorded once and launched again. */
 #include <math.h>
 
 #include "range.h"
 #include "train/net_internal.h"
 #include "train/nonfinite.h"
 
+typedef cug_status net_work(cug_net *n, cug_plan *p);
+
 /* A call under a profiler's name. */
-static cug_status under(cug_net *n, const char *name, cug_status (*work)(cug_net *n, cug_plan *p), cug_plan *p) {
+static cug_status under(cug_net *n, const char *name, net_work *work, cug_plan *p) {
     range_push(n->be, name);
     cug_status st = work(n, p);
     range_pop(n->be);
@@ -85,10 +86,11 @@ static cug_status gather(cug_net *n, cug_plan *p) {
                                &n->ex);
 }
 
-static cug_status add_training_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
+static cug_status train_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
+static cug_status eval_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 1); }
 
-/* All of a step that runs on the device; with a data set held there, finding the batch too. */
-static cug_status device_work(cug_net *n, cug_plan *p) {
+/* All of a training step that runs on the device; with a data set held there, finding the batch too. */
+static cug_status train_work(cug_net *n, cug_plan *p) {
     CUG_TRY(under(n, "advance", advance, p));
     if (n->all_pixels) CUG_TRY(under(n, "gather", gather, p));
     CUG_TRY(cug_plan_forward(p, &n->ex));
@@ -96,25 +98,30 @@ static cug_status device_work(cug_net *n, cug_plan *p) {
     CUG_TRY(cug_plan_backward(p, &n->ex));
     CUG_TRY(under(n, "gradient norm", grad_norm, p));
     CUG_TRY(under(n, "optimizer", update, p));
-    return under(n, "metrics", add_training_metrics, p);
+    return under(n, "metrics", train_metrics, p);
 }
 
-static cug_status record(cug_net *n, int size) {
+static cug_status eval_work(cug_net *n, cug_plan *p) {
+    CUG_TRY(cug_plan_forward(p, &n->ex));
+    CUG_TRY(cug_plan_loss(p, &n->ex));
+    return under(n, "metrics", eval_metrics, p);
+}
+
+static cug_status record(cug_net *n, cug_plan *p, net_work *work, void **graph) {
     CUG_TRY(n->be->graph_begin(n->ex.device, n->ex.stream));
-    cug_status st = under(n, "record graph", device_work, n->train[size]);
-    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? &n->recorded[size] : 0, n->ex.stream);
+    cug_status st = under(n, "record graph", work, p);
+    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? graph : 0, n->ex.stream);
     return st == CUG_OK ? ended : st;
 }
 
-/* The first step of a size is run as it is: that loads every kernel, which a recording may not do. */
-static cug_status run(cug_net *n, cug_plan *p) {
-    int size = size_of(n->train, cug_plan_batch(p));
-    if (!n->be->graph_begin || n->opt.no_graph || !n->warm[size]) {
-        n->warm[size] = 1;
-        return device_work(n, p);
+/* The first step is run as it is: that loads every kernel, which a recording may not do. */
+static cug_status run(cug_net *n, cug_plan *p, net_work *work, net_replay *replay) {
+    if (!n->be->graph_begin || n->opt.no_graph || !replay->warm) {
+        replay->warm = 1;
+        return work(n, p);
     }
-    if (!n->recorded[size]) CUG_TRY(record(n, size));
-    return n->be->graph_launch(n->ex.device, n->recorded[size], n->ex.stream);
+    if (!replay->graph) CUG_TRY(record(n, p, work, &replay->graph));
+    return n->be->graph_launch(n->ex.device, replay->graph, n->ex.stream);
 }
 
 static cug_status take_staged(cug_net *n, int want) {
@@ -133,7 +140,10 @@ cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
     else if (n->ring)
         CUG_TRY(take_staged(n, batch));
     n->next++;
-    return under(n, "training step", run, n->train[size]);
+    range_push(n->be, "training step");
+    cug_status st = run(n, n->train[size], train_work, &n->train_replay[size]);
+    range_pop(n->be);
+    return st;
 }
 
 int cug_net_queues(const cug_net *n) { return n->be->graph_begin != 0; }
@@ -153,15 +163,12 @@ cug_status cug_net_locate(cug_net *n, const cug_batch *b) {
     return nonfinite_locate(n->be, n->train[size], &n->ex);
 }
 
-static cug_status evaluate(cug_net *n, cug_plan *p) {
-    CUG_TRY(cug_plan_forward(p, &n->ex));
-    CUG_TRY(cug_plan_loss(p, &n->ex));
-    return add_metrics(n, p, cug_plan_batch(p), 1);
-}
-
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     int size = size_of(n->eval, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
     CUG_TRY(upload_batch(n, b));
-    return under(n, "evaluation step", evaluate, n->eval[size]);
+    range_push(n->be, "evaluation step");
+    cug_status st = run(n, n->eval[size], eval_work, &n->eval_replay[size]);
+    range_pop(n->be);
+    return st;
 }
