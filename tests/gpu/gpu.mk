@@ -22,8 +22,8 @@ else
 gpu-check:
 	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
-	@$(MAKE) --no-print-directory -j$$(nproc) gpu-check-program
-	@$(BUILD)/gpu-check/gpu-check --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
+	@began=$$SECONDS; $(MAKE) --no-print-directory -j$$(nproc) gpu-check-program && \
+	  $(BUILD)/gpu-check/gpu-check --spent $$((SECONDS - began)) --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
 
 gpu-check-program:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check
