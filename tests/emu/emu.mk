@@ -13,14 +13,23 @@ EMU_BUGS    := $(patsubst %,$(BUILD)/emu/tests/emu/%,bugs.k.o bugs_host.k.o bugs
 EMU_CXX     := -std=c++17 -DCUG_EMU -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Werror \
   -Wno-unknown-pragmas -Wno-cast-function-type -isystem $(CUDA_HOME)/include -Ikernels
 EMU_LDLIBS  := $(filter-out -L$(CUDA_HOME)/lib64 -lcudart_static,$(LDLIBS))
-ifneq ($(SAN),)
+ifneq ($(findstring address,$(SAN)),)
   EMU_CXX   += -fsanitize-sections=.emu_shared.*
 endif
+EMU_OWN     := $(CFLAGS)
+ifneq ($(findstring thread,$(SAN)),)
+  # The emulator tells ThreadSanitizer itself what runs beside what (sanitize.h).
+  EMU_OWN   := $(filter-out -fsanitize=thread,$(CFLAGS)) -DEMU_TSAN
+endif
+
+# A build folder for each kind; MemorySanitizer is clang's alone.
+EMU_FOLDER   := $(if $(findstring thread,$(EMU_SAN)),tsan,$(if $(findstring memory,$(EMU_SAN)),msan,asan))
+EMU_COMPILER := $(if $(findstring memory,$(EMU_SAN)),CC=clang CXX=clang++)
 
 .PHONY: emu emu-suite emu-run
 ifneq ($(EMU_SAN),$(SAN))
 emu emu-suite emu-run:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/emu-san SAN=$(EMU_SAN) $@
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/emu-$(EMU_FOLDER) SAN=$(EMU_SAN) $(EMU_COMPILER) $@
 else ifneq ($(CUDA),1)
 emu emu-suite emu-run:
 	@echo "make emu: needs the CUDA toolkit's headers, and none was found"; exit 1
@@ -35,7 +44,7 @@ endif
 
 $(BUILD)/emu/%.o: %.cpp $(BUILD)/.flags tests/emu/emu.mk
 	@mkdir -p $(@D); echo "  CXX     $<"
-	$(Q)$(CXX) $(CPPFLAGS) $(EMU_CXX) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CXX) $(CPPFLAGS) $(EMU_CXX) $(EMU_OWN) -MMD -MP -c $< -o $@
 
 $(BUILD)/emu/%.k.o: %.cu $(BUILD)/.flags tests/emu/emu.mk
 	@mkdir -p $(@D); echo "  CXX     $< (emulated)"
