@@ -7,7 +7,6 @@
 
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 namespace emu {
@@ -39,7 +38,7 @@ Lane *new_lane();
 void give_back_lane(Lane *lane); // for another stream: graphs may still hold it
 
 struct Kernel {
-    std::string name;
+    const char *name; // lives as long as the program
     const void *function;
     dim3 grid, block;
     size_t shared;

@@ -95,7 +95,7 @@ cudaError_t queue_launch(const cudaLaunchConfig_t *config, const void *function,
     op.work = [k](Lane *lane) {
         k.call->check(); // a graph may be launched long after its memory was freed
         run_kernel(k, lane);
-        check_guards(k.name.c_str());
+        check_guards(k.name);
     };
     enqueue(s, std::move(op));
     return cudaSuccess;
@@ -108,7 +108,7 @@ extern "C" {
 #ifdef EMU_TSAN
 // The first race ends the process.
 __attribute__((visibility("default"))) const char *__tsan_default_options();
-const char *__tsan_default_options() { return "halt_on_error=1:exitcode=66:report_thread_leaks=0"; }
+const char *__tsan_default_options() { return "halt_on_error=1:exitcode=66:report_thread_leaks=0:atexit_sleep_ms=0"; }
 #endif
 cudaError_t cudaGetDeviceCount(int *count) {
     EMU_ENTRY();

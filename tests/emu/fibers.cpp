@@ -121,8 +121,7 @@ void fiber_main() {
         kernel->call->run();
         comes_before(&launch_marks->end);
         for (auto &group : current->copies)
-            if (!group.empty())
-                fail("%s: a thread exits with asynchronous copies it never waited for", kernel->name.c_str());
+            if (!group.empty()) fail("%s: a thread exits with asynchronous copies it never waited for", kernel->name);
         current->copies.clear();
         current->state = EXITED;
         current->site = {};
@@ -159,7 +158,7 @@ Fiber *new_fiber() {
 
 void report() {
     if (!kernel || threads.empty()) return;
-    fprintf(stderr, "  kernel %s, block (%u,%u,%u):\n", kernel->name.c_str(), blockIdx.x, blockIdx.y, blockIdx.z);
+    fprintf(stderr, "  kernel %s, block (%u,%u,%u):\n", kernel->name, blockIdx.x, blockIdx.y, blockIdx.z);
     int lines = 0;
     for (size_t i = 0, j; i < threads.size() && lines < 12; i = j, lines++) { // runs of threads in one state
         const Thread &a = threads[i];
@@ -350,7 +349,7 @@ void run_kernel(const Kernel &k, Lane *lane) {
         for (size_t j = 0; j < (k.shared ? guard : 0); j++) {
             unsigned char c = 0;
             raw_copy(&c, dynamic_bytes + k.shared + j, 1);
-            if (c != 0xa5) fail("%s: dynamic shared memory of %zu bytes was overrun", k.name.c_str(), k.shared);
+            if (c != 0xa5) fail("%s: dynamic shared memory of %zu bytes was overrun", k.name, k.shared);
         }
     }
 #ifdef EMU_ASAN
@@ -420,8 +419,8 @@ int block_vote(int mine, int how, Site s) {
 }
 
 void *dynamic_shared(size_t alignment) {
-    if (!kernel->shared) fail("%s uses dynamic shared memory but was launched with none", kernel->name.c_str());
-    if (alignment > 16) fail("%s: dynamic shared memory is aligned to 16 bytes", kernel->name.c_str());
+    if (!kernel->shared) fail("%s uses dynamic shared memory but was launched with none", kernel->name);
+    if (alignment > 16) fail("%s: dynamic shared memory is aligned to 16 bytes", kernel->name);
     return dynamic_bytes;
 }
 
