@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define PRINT_MAX 25
-#define TINY 8192.0 /* multiply-adds of a tiny case; every branch of the kernels is reached by cases below it */
+#define TINY 8192.0 /* multiply-adds of a tiny case, at most */
 
 void op_failed(op_world *w, const char *fmt, ...) {
     va_list ap;
