@@ -20,7 +20,7 @@ static void keep_cuda(op_world *w, const cug_backend *be) {
 static void check_op(gpu_check *c, int i) {
     op_world w;
     if (!gpu_part(c, 45, "op: %s", op_tests[i].name)) return;
-    if (op_open(&w, c->log, 0) != 0) {
+    if (op_open(&w, c->log, 0, CUG_PREC_FP32) != 0) {
         gpu_end(c, GPU_FAILED, "%s", cug_error());
         return;
     }

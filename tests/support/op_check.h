@@ -71,13 +71,15 @@ typedef struct {
     op_side side[OP_SIDES];
     int sides;
     int small; /* leave the full batches out */
+    cug_precision precision;
     void **owned;
     size_t n_owned;
 } op_world;
 
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
- * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success. */
-int op_open(op_world *w, FILE *log, int with_ref);
+ * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. Everything in
+ * `precision`, the reference included. 0 on success. */
+int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision);
 void op_close(op_world *w);
 /* One line: cases and skips of each side; then returns the failures. */
 int op_summary(op_world *w, const char *title);
@@ -105,6 +107,8 @@ int op_run(op_world *w, op_side *s, const op_call *c);
 void *op_memory(op_world *w, size_t bytes);                                   /* zeroed */
 double *op_integers(op_world *w, uint64_t seed, size_t n, int lo, int hi);    /* whole numbers in [lo, hi] */
 double *op_reals(op_world *w, uint64_t seed, size_t n, double lo, double hi); /* uniform, exact in float32 */
+/* x in float32 as the precision rounds a factor, worked out on the number rather than on its bits. */
+double op_rounded(double x, cug_precision p);
 double *op_distinct(op_world *w, uint64_t seed, size_t n);                    /* a permutation of 0..n-1, minus n/2 */
 int32_t *op_int32(op_world *w, uint64_t seed, size_t n, int32_t lo, int32_t hi);
 uint8_t *op_bytes(op_world *w, uint64_t seed, size_t n, unsigned lo, unsigned hi);
