@@ -15,13 +15,14 @@
 // banks: the readers are two neighbouring rows of the tile with four units each; the writers two neighbouring rows of
 // the matrix with four units each, or eight with one.
 //
-// Sums: the hardware adds up four tiles (64 or 128 terms) in an order of its own; those sums are added in ascending k.
+// Sums: the hardware adds up a tile's terms in an order of its own, perhaps cutting off where IEEE float32 rounds, so
+// no further than that; tiles are added in ascending k, rounded.
 #ifndef CUG_KERNELS_MMA_CUH
 #define CUG_KERNELS_MMA_CUH
 
 #include "operand.cuh"
 
-constexpr int kMmaThreads = 128, kMmaTilesASum = 4;
+constexpr int kMmaThreads = 128;
 
 // Where row r of 32 in the matrix lies in the tile: rows of a; columns of b.
 __device__ __forceinline__ int mma_row_of_a(int r) { return r / 4 + r % 4 * 8; }
@@ -158,7 +159,7 @@ __global__ void __launch_bounds__(kMmaThreads, P == CUG_PREC_BF16 && BM == 128 ?
     load_a.put(tile_a[0]);
     load_b.put(tile_b[0]);
     __syncthreads();
-    float total[2][4][4] = {}, sum[2][4][4] = {};
+    float total[2][4][4] = {};
 #pragma unroll 1
     for (int k = k_begin, step = 0; k < k_end; k += kTileTerms<P>, step++) {
         const bool more = k + kTileTerms<P> < k_end;
@@ -166,14 +167,10 @@ __global__ void __launch_bounds__(kMmaThreads, P == CUG_PREC_BF16 && BM == 128 ?
             load_a.fetch(a, k + kTileTerms<P>, k_end);
             load_b.fetch(b, k + kTileTerms<P>, k_end);
         }
+        float sum[2][4][4] = {};
         mma_tile_product<P>(tile_a[step & 1] + warp_m * 4, tile_b[step & 1] + warp_n * 4, sum);
-        if (!more || step % kMmaTilesASum == kMmaTilesASum - 1) {
 #pragma unroll
-            for (int i = 0; i < 32; i++) {
-                total[i / 16][i / 4 % 4][i % 4] += sum[i / 16][i / 4 % 4][i % 4];
-                sum[i / 16][i / 4 % 4][i % 4] = 0.0f;
-            }
-        }
+        for (int i = 0; i < 32; i++) total[i / 16][i / 4 % 4][i % 4] += sum[i / 16][i / 4 % 4][i % 4];
         if (more) { // the other tile was last read before the barrier that ended the step before
             load_a.put(tile_a[~step & 1]);
             load_b.put(tile_b[~step & 1]);

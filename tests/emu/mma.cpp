@@ -1,8 +1,10 @@
 // mma.cpp - the twins of device.cuh's tensor-core wrappers: rounding, and products of 16 x k by k x 8 matrices that the
 // lanes of a warp hold in pieces. Layouts: PTX ISA, "Matrix fragments for mma.m16n8k8" and "mma.m16n8k16".
 //
-// An element's sum starts from d and takes the products in ascending k, each sum rounded to float32. The hardware adds
-// in an order and with a rounding of its own, which its maker does not document.
+// An element takes 4 (TF32) or 8 (bfloat16) products at a time, in ascending k: they are added to it exactly, and what
+// float32 has no room for is cut off, not rounded. The maker of the hardware does not document its order and rounding;
+// that it cuts off, and in such blocks, is what others measured (Fasi, Higham, Mikaitis and Pranesh, "Numerical
+// behavior of NVIDIA tensor cores", 2021), and is the harder case for whoever relies on the sums.
 #include "core.h"
 
 namespace emu {
@@ -31,15 +33,27 @@ float from_bf16(uint32_t pair, int half) { return __uint_as_float(half ? pair & 
 // Row and column of register i of d, and of a and b where a column is a register (t + 4 for the second).
 int row_of(int lane, int i) { return lane / 4 + (i & 2 ? 8 : 0); }
 
+// x towards zero in float32; past the largest there is, infinite.
+float cut(double x) {
+    const float f = static_cast<float>(x);
+    const bool away = std::fabs(static_cast<double>(f)) > std::fabs(x) && std::fabs(f) <= 3.402823466e38f;
+    return away ? __uint_as_float(__float_as_uint(f) - 1) : f;
+}
+
 template <int K> void multiply(void **arg, const float (&a)[16][K], const float (&b)[K][8]) {
-    float d[16][8];
+    double d[16][8];
     for (int l = 0; l < 32; l++)
-        for (int i = 0; i < 4; i++) d[row_of(l, i)][l % 4 * 2 + (i & 1)] = static_cast<Fragments *>(arg[l])->d[i];
+        for (int i = 0; i < 4; i++)
+            d[row_of(l, i)][l % 4 * 2 + (i & 1)] = static_cast<double>(static_cast<Fragments *>(arg[l])->d[i]);
     for (int i = 0; i < 16; i++)
-        for (int k = 0; k < K; k++)
-            for (int j = 0; j < 8; j++) d[i][j] += a[i][k] * b[k][j];
+        for (int k = 0; k < K; k++) {
+            for (int j = 0; j < 8; j++) d[i][j] += static_cast<double>(a[i][k] * b[k][j]);
+            if ((k + 1) % (K / 2) == 0)
+                for (int j = 0; j < 8; j++) d[i][j] = static_cast<double>(cut(d[i][j]));
+        }
     for (int l = 0; l < 32; l++)
-        for (int i = 0; i < 4; i++) static_cast<Fragments *>(arg[l])->d[i] = d[row_of(l, i)][l % 4 * 2 + (i & 1)];
+        for (int i = 0; i < 4; i++)
+            static_cast<Fragments *>(arg[l])->d[i] = static_cast<float>(d[row_of(l, i)][l % 4 * 2 + (i & 1)]);
 }
 
 const Fragments &of_lane(void **arg, int l) {
