@@ -8,8 +8,9 @@
 #include "model/plan.h"
 
 /* Unit roundoffs of sum|terms| that a float32 sum may be off: 4, and 8 for one element in 1,000 (at least 10), because
- * the roundings of one long chain of like-signed terms now and then add up. */
-#define ULPS (4 * 0x1p-24)
+ * the roundings of one long chain of like-signed terms now and then add up. Twice that on tensor cores, which cut off
+ * where others round. */
+static double sum_tolerance(cug_precision p) { return (p == CUG_PREC_FP32 ? 4 : 8) * 0x1p-24; }
 
 typedef struct parity {
     probe ref, be;
@@ -36,7 +37,8 @@ static cug_status compare(parity *q, const char *layer, const char *what, const 
     for (size_t i = 0; st == CUG_OK && i < row.count; i++) largest = fmax(largest, fabs(a[i]));
     size_t far = 0, far_max = row.count / 1000 > 10 ? row.count / 1000 : 10;
     for (size_t i = 0; st == CUG_OK && i < row.count; i++) {
-        double d = fabs(a[i] - b[i]), tol = t ? ULPS * fabs(t[i]) : 1.3e-6 * fabs(a[i]) + 1e-5 * largest;
+        double d = fabs(a[i] - b[i]),
+               tol = t ? sum_tolerance(q->precision) * fabs(t[i]) : 1.3e-6 * fabs(a[i]) + 1e-5 * largest;
         double err = d == 0 ? 0 : d / (tol + 1e-40);
         row.checked++;
         if (t && err > 1 && err <= 2 && far++ < far_max) err /= 2;

@@ -28,7 +28,8 @@ typedef struct {
     /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 u terms, u the float type's roundoff and terms
      * what the reference makes of the inputs' absolute values. Sums may exceed that for one element in a thousand (ten
      * in a small tensor) up to 8 u: plain float32 sums of 10 to 1,600 terms do, about once in 10^5 elements. All zero:
-     * equal to the reference rounded to the float type. */
+     * equal to the reference rounded to the float type. Where factors are rounded (op_world.precision), 8 u and 16 u:
+     * tensor cores cut sums off where others round them. */
     double atol, rtol;
     int by_terms;
     const double *terms; /* instead of that second reference run */

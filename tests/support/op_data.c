@@ -81,9 +81,13 @@ void *op_keep_bytes(op_world *w, const op_side *s, const op_call *c, int i) {
 }
 
 double op_rounded(double x, cug_precision p) {
+    const double f = (double)(float)x;
     int exponent;
-    if (p == CUG_PREC_FP32 || !isfinite((float)x)) return (double)(float)x;
+    if (p == CUG_PREC_FP32 || !isfinite(f)) return f;
+    (void)frexp(f, &exponent);
     const int digits = p == CUG_PREC_TF32 ? 11 : 8; /* with the one before the point */
-    const double m = ldexp(frexp((double)(float)x, &exponent), digits);
-    return (double)(float)ldexp(p == CUG_PREC_TF32 ? round(m) : rint(m), exponent - digits);
+    const int last =
+        (exponent < -125 ? -125 : exponent) - digits; /* denormal numbers are spaced like the least normal */
+    const double m = ldexp(f, -last);
+    return (double)(float)ldexp(p == CUG_PREC_TF32 ? round(m) : rint(m), last);
 }
