@@ -52,12 +52,13 @@ typedef struct cug_config {
     int64_t checkpoint_every; /* steps between extra "last" checkpoints; 0 = at epoch ends only */
     int64_t log_every;        /* steps between log lines; 100 */
     /* where to run */
-    char *device;    /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
-    int64_t threads; /* 0 = one a core */
-    char *loader;    /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
-    int no_graph;    /* flag: 0 */
-    int no_reuse;    /* flag: 0 */
-    int no_fuse;     /* flag: 0 */
+    char *device;            /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
+    int64_t threads;         /* 0 = one a core */
+    cug_precision precision; /* fp32; words: fp32 tf32 bf16 */
+    char *loader;            /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
+    int no_graph;            /* flag: 0 */
+    int no_reuse;            /* flag: 0 */
+    int no_fuse;             /* flag: 0 */
 } cug_config;
 
 void cug_config_defaults(cug_config *c); /* strings are allocated */

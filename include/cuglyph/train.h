@@ -84,7 +84,7 @@ cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_devi
 /* Evaluates a run (folder) or checkpoint (file). weights: NULL (what the run's final figure used), "best" or "last".
  * part: "test", "val" or "train"; the run's own data, or data/data_dir where not NULL. */
 typedef struct cug_eval_request {
-    const char *run, *weights, *part, *data, *data_dir, *device;
+    const char *run, *weights, *part, *data, *data_dir, *device, *precision;
     int64_t eval_batch, threads; /* 0: the run's own */
     void (*on_event)(void *user, const cug_event *e);
     void *user;

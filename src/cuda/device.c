@@ -7,6 +7,7 @@
 
 #define LEAST_MAJOR 7 /* CUDA 13 compiles for 7.5 and newer */
 #define LEAST_MINOR 5
+#define MMA_MAJOR 8 /* tensor cores on TF32 and bfloat16 */
 
 cug_status cug_cuda_enter(cug_device *dev) {
     CUDA_TRY(dev, cudaSetDevice(dev->ordinal));
@@ -28,6 +29,7 @@ static cug_status check_ordinal(int ordinal) {
 }
 
 static cug_status describe(cug_device *dev) {
+    static const char *const products[] = {"", ", products in TF32", ", products in bfloat16"};
     struct cudaDeviceProp p;
     CUDA_TRY(dev, cudaGetDeviceProperties(&p, dev->ordinal));
     if (p.major < LEAST_MAJOR || (p.major == LEAST_MAJOR && p.minor < LEAST_MINOR))
@@ -35,8 +37,14 @@ static cug_status describe(cug_device *dev) {
                         "CUDA device %d, %.100s, has compute capability %d.%d; this build needs %d.%d or "
                         "newer: use --device cpu",
                         dev->ordinal, p.name, p.major, p.minor, LEAST_MAJOR, LEAST_MINOR);
-    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB", dev->ordinal,
-             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9);
+    if (p.major < MMA_MAJOR && dev->precision != CUG_PREC_FP32)
+        return cug_fail(CUG_ENOTSUP,
+                        "--precision %s needs compute capability %d.0 or newer, and CUDA device %d, %.100s, has %d.%d: "
+                        "use --precision fp32",
+                        cug_precision_name(dev->precision), MMA_MAJOR, dev->ordinal, p.name, p.major, p.minor);
+    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
+             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
+             products[dev->precision]);
     if (!dev->pinned) cug_cuda_unpinned(dev);
     return CUG_OK;
 }
