@@ -127,6 +127,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
+-include tests/interop/interop.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)

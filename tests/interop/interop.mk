@@ -1,0 +1,43 @@
+# interop.mk - the project held against suites that were written elsewhere (tests/interop/README.md).
+#   make interop-check    builds and runs the samples that are kept: no Python
+#   make interop          makes the samples anew, in a Python environment of its own, and runs those
+#   make interop-break    breaks each op of the reference on purpose and looks which suites turn red
+INTEROP_ENV  ?= $(BUILD)/interop-venv
+INTEROP_MADE := $(BUILD)/interop-fixtures
+INTEROP_SRC  := $(sort $(wildcard tests/interop/*.c))
+INTEROP_OBJ  := $(INTEROP_SRC:%.c=$(BUILD)/obj/%.o) $(patsubst %,$(BUILD)/obj/tests/support/%.o,op_check op_data op_world)
+
+.PHONY: interop interop-check interop-fixtures interop-break
+interop-check: $(BUILD)/interop
+	@$<
+
+interop: $(BUILD)/interop interop-fixtures
+	@$< $(INTEROP_MADE)
+
+# The environment is made once; another requirements.txt makes it anew.
+$(INTEROP_ENV)/.made: tests/interop/requirements.txt
+	@echo "  VENV    $(INTEROP_ENV)"
+	$(Q)python3 -m venv $(INTEROP_ENV)
+	$(Q)$(INTEROP_ENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+interop-fixtures: $(INTEROP_ENV)/.made
+	@mkdir -p $(INTEROP_MADE)
+	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_gradients.py $(INTEROP_MADE)/gradients.safetensors.gz 2>/dev/null
+	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_forward.py $(INTEROP_MADE)/forward.safetensors.gz
+	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_training.py $(INTEROP_MADE)/training.safetensors.gz data/segments 2>/dev/null
+
+interop-break: $(BUILD)/interop
+	@tests/interop/break_each_op $(BUILD)
+
+$(BUILD)/interop: $(INTEROP_OBJ) $(LIB)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+ifeq ($(CUDA),1)
+$(BUILD)/emu/interop: $(INTEROP_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(EMU_LDLIBS)
+endif
+
+-include $(INTEROP_OBJ:.o=.d)
