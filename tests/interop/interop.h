@@ -38,6 +38,9 @@ int sample_call_read(sample_call *c, const fixture *f, const json_t *json, const
 const double *sample_reals(const sample_call *c, const char *part, const char *name, size_t *n);
 const int32_t *sample_integers(const sample_call *c, const char *part, const char *name, size_t *n);
 
+/* How many of a trajectory's or a run's steps to make: INTEROP_STEPS, where that is set and less. */
+int steps_to_go(int steps);
+
 /* Runs one call on ref and every side; failures are counted in the world. */
 void run_sample_call(op_world *w, const sample_call *c);
 

@@ -40,4 +40,13 @@ $(BUILD)/emu/interop: $(INTEROP_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) t
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(EMU_LDLIBS)
 endif
 
+# A broken copy of a file of the reference takes the library's place (break_each_op).
+ifneq ($(BROKEN),)
+$(BROKEN_DIR)/%.o: $(BROKEN_DIR)/%.c
+	@$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) -c $< -o $@
+
+$(BROKEN_DIR)/interop: $(BROKEN:.c=.o) $(INTEROP_OBJ) $(LIB)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+endif
+
 -include $(INTEROP_OBJ:.o=.d)

@@ -268,7 +268,7 @@ IMAGES, LABELS = idx("train-images-idx3-ubyte.gz"), idx("train-labels-idx1-ubyte
 nn = torch.nn
 
 
-def whole_run(name, model, net, kind, lr, mu=0.0, smoothing=0.0, seed=5, batch=32, steps=20):
+def whole_run(name, model, net, kind, lr, mu=0.0, smoothing=0.0, resident=0, seed=5, batch=32, steps=20):
     lr, mu, smoothing = map(f32, (lr, mu, smoothing))
     torch.manual_seed(seed)
     net = net()
@@ -288,7 +288,7 @@ def whole_run(name, model, net, kind, lr, mu=0.0, smoothing=0.0, seed=5, batch=3
         losses.append(out.item())
     sums = np.array([start.double().sum().item(), start.double().abs().sum().item()])
     fix.sample("whole runs", name, [fix.call(
-        "run", [model, seed, batch, steps, kind], {"order": order.numpy(), "numbers": np.array([lr, mu, smoothing])},
+        "run", [model, seed, batch, steps, kind, resident], {"order": order.numpy(), "numbers": np.array([lr, mu, smoothing])},
         {"loss": np.array(losses), "start": sums})])
     print(f"{name}: loss {losses[0]:.4f} -> {losses[-1]:.4f}")
 
@@ -302,8 +302,24 @@ def cnn_d():
                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
+class ManyOps(nn.Module):
+    """runs.c has the same net as a spec: every layer that the two above lack."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.conv3, self.fc = nn.Conv2d(8, 4, 1), nn.Linear(12 * 49, 10)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.conv1(F.avg_pool2d(x, 2)), f32(0.01))
+        x = torch.tanh(self.conv2(x)) + x
+        x = torch.cat([torch.sigmoid(self.conv3(x)), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)], 1)
+        return self.fc(F.relu(F.max_pool2d(x, 2)).flatten(1))
+
+
 whole_run("mlp, momentum", 0, mlp, MOMENTUM, 0.05, mu=0.9)
-whole_run("mlp, adam, smoothing", 0, mlp, ADAM, 0.001, smoothing=0.1)
+whole_run("mlp, adam, smoothing, data set held", 0, mlp, ADAM, 0.001, smoothing=0.1, resident=1)
 whole_run("cnn-d, adam", 1, cnn_d, ADAM, 0.001)
+whole_run("many ops, sgd", 2, ManyOps, SGD, 0.1)
 
 fix.save(OUT)

@@ -10,10 +10,15 @@
 #include <string.h>
 
 #define RUN_RTOL 1e-4
+#define MAX_BATCH 256
 #define IMAGES "data/segments/train-images-idx3-ubyte.gz"
 #define LABELS "data/segments/train-labels-idx1-ubyte.gz"
 
-static const char *const models[] = {"mlp", "cnn-d"};
+static const char *const models[] = {
+    "mlp", "cnn-d",
+    "input 28x28x1; avgpool 2; conv 8 3x3 pad=same; leaky_relu; residual { conv 8 3x3 pad=same; tanh }; "
+    "branch { { conv 4 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } }; maxpool 2; relu; flatten; linear 10"};
+#define MODELS ((int)(sizeof models / sizeof *models))
 
 /* --- PyTorch's initial weights ------------------------------------------------------------------------------------ */
 
@@ -71,32 +76,51 @@ typedef struct {
     const cug_graph *g;
     cug_idx images, labels;
     float *start;
-    int batch, steps;
+    int batch, steps, resident; /* resident: the images lie with the net, which gathers its batches */
     const int32_t *order;
     const double *want;
     cug_net_options opt;
     float lr;
 } whole_run;
 
-static cug_status step(cug_net *net, const whole_run *r, int t, double *loss) {
-    int32_t ids[256], labels[256];
-    size_t pixels = r->images.bytes / r->images.dims[0];
-    uint8_t *batch = malloc((size_t)r->batch * pixels);
-    if (!batch) return cug_fail(CUG_ENOMEM, "out of memory");
+static size_t pixels_of(const whole_run *r) { return r->images.bytes / r->images.dims[0]; }
+
+/* The batch of step t; *pixels is to be freed. */
+static cug_status fetch(const whole_run *r, int t, int32_t *ids, int32_t *labels, uint8_t **pixels) {
+    size_t each = pixels_of(r);
+    *pixels = malloc((size_t)r->batch * each);
+    if (!*pixels) return cug_fail(CUG_ENOMEM, "out of memory");
     for (int i = 0; i < r->batch; i++) {
         ids[i] = r->order[t * r->batch + i];
         labels[i] = r->labels.data[ids[i]];
-        memcpy(batch + (size_t)i * pixels, r->images.data + (size_t)ids[i] * pixels, pixels);
+        memcpy(*pixels + (size_t)i * each, r->images.data + (size_t)ids[i] * each, each);
     }
+    return CUG_OK;
+}
+
+static cug_status step(cug_net *net, const whole_run *r, int t, double *loss) {
+    int32_t ids[MAX_BATCH], labels[MAX_BATCH];
+    uint8_t *pixels = NULL;
     cug_metrics m = {0, 0, 0};
     cug_status st;
+    CUG_GOTO(fetch(r, t, ids, labels, &pixels));
     CUG_GOTO(cug_net_metrics_reset(net));
-    CUG_GOTO(cug_net_train_step(net, &(cug_batch){r->batch, batch, labels, ids}));
+    CUG_GOTO(cug_net_train_step(net, r->resident ? NULL : &(cug_batch){r->batch, pixels, labels, ids}));
     CUG_GOTO(cug_net_metrics_read(net, &m, NULL));
     *loss = m.loss_sum / (double)m.count;
 cleanup:
-    free(batch);
+    free(pixels);
     return st;
+}
+
+static cug_status hold(cug_net *net, const whole_run *r) {
+    size_t count = r->images.dims[0];
+    int32_t *labels = malloc(count * sizeof *labels);
+    if (!labels) return cug_fail(CUG_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) labels[i] = r->labels.data[i];
+    cug_status st = cug_net_hold(net, r->images.data, labels, count, (size_t)r->batch * (size_t)r->steps);
+    free(labels);
+    return st == CUG_OK ? cug_net_order(net, r->order) : st;
 }
 
 static cug_status run_on(const cug_backend *be, cug_device *dev, const whole_run *r, int steps, double *losses) {
@@ -106,6 +130,7 @@ static cug_status run_on(const cug_backend *be, cug_device *dev, const whole_run
     for (int t = 0; t < steps; t++) rows[t] = (cug_step_row){(uint64_t)t, r->lr, r->batch};
     CUG_GOTO(cug_net_create(&net, r->g, be, dev, &r->opt));
     CUG_GOTO(cug_net_upload_f32(net, r->start));
+    if (r->resident) CUG_GOTO(hold(net, r));
     CUG_GOTO(cug_net_announce(net, rows, (size_t)steps, 0));
     for (int t = 0; t < steps; t++) CUG_GOTO(step(net, r, t, &losses[t]));
 cleanup:
@@ -115,9 +140,7 @@ cleanup:
 
 static void compare(op_world *w, const sample_call *c, op_side *s, const whole_run *r) {
     double losses[CUG_NET_ROWS];
-    const char *limit = getenv("INTEROP_STEPS"); /* the emulated device takes a minute for some */
-    int steps =
-        limit && atoi(limit) > 0 && atoi(limit) < r->steps && !strcmp(s->be->name, "cuda") ? atoi(limit) : r->steps;
+    int steps = steps_to_go(r->steps);
     if (run_on(s->be, s->dev, r, steps, losses) != CUG_OK) {
         op_failed(w, "run [%s] on %s: %s", c->name, s->label, cug_error());
         return;
@@ -130,15 +153,15 @@ static void compare(op_world *w, const sample_call *c, op_side *s, const whole_r
         }
 }
 
-/* shape: model, seed, batch, steps, optimizer. */
+/* shape: model, seed, batch, steps, optimizer, resident. */
 static const char *prepare(whole_run *r, const sample_call *c) {
     size_t n = 0, have = 0, losses = 0, two = 0;
     const double *v = sample_reals(c, "in", "numbers", &n), *sums = sample_reals(c, "want", "start", &two);
     double drawn[2];
-    r->batch = c->shape[2], r->steps = c->shape[3];
+    r->batch = c->shape[2], r->steps = c->shape[3], r->resident = c->shape[5];
     r->order = sample_integers(c, "in", "order", &have);
     r->want = sample_reals(c, "want", "loss", &losses);
-    if (c->n_shape != 5 || !v || n != 3 || !r->order || !r->want || !sums || two != 2 || r->batch > 256 ||
+    if (c->n_shape != 6 || !v || n != 3 || !r->order || !r->want || !sums || two != 2 || r->batch > MAX_BATCH ||
         r->steps > CUG_NET_ROWS || have != (size_t)r->batch * (size_t)r->steps || losses != (size_t)r->steps)
         return "the sample lacks an array";
     if (cug_idx_read(&r->images, IMAGES) != CUG_OK || cug_idx_read(&r->labels, LABELS) != CUG_OK) return cug_error();
@@ -164,7 +187,7 @@ int run_whole(op_world *w, const sample_call *c) {
     if (strcmp(c->op, "run")) return 0;
     whole_run r = {.g = NULL};
     cug_graph *g = NULL;
-    if (c->shape[0] < 0 || c->shape[0] > 1 || cug_model_load(&g, models[c->shape[0]]) != CUG_OK) {
+    if (c->shape[0] < 0 || c->shape[0] >= MODELS || cug_model_load(&g, models[c->shape[0]]) != CUG_OK) {
         op_failed(w, "run [%s]: no such model", c->name);
         return 1;
     }
