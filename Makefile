@@ -71,6 +71,7 @@ help:
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
+	@echo "make interop     samples of PyTorch, ONNX, scikit-learn made anew, with a Python of its own, and run; interop-break: see them fail"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"

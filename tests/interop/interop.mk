@@ -17,8 +17,8 @@ interop: $(BUILD)/interop interop-fixtures
 # The environment is made once; another requirements.txt makes it anew.
 $(INTEROP_ENV)/.made: tests/interop/requirements.txt
 	@echo "  VENV    $(INTEROP_ENV)"
-	$(Q)python3 -m venv $(INTEROP_ENV)
-	$(Q)$(INTEROP_ENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@python3 -m venv $(INTEROP_ENV) && $(INTEROP_ENV)/bin/pip install --quiet --disable-pip-version-check -r $< || \
+	  { echo "interop: no environment: this needs python3 with venv, and PyPI (about 3 GB with what PyTorch brings)"; exit 1; }
 	@touch $@
 
 interop-fixtures: $(INTEROP_ENV)/.made
