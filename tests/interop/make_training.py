@@ -307,11 +307,13 @@ class ManyOps(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.conv1 = nn.Conv2d(1, 8, 3, padding=1)
+        self.bias = nn.Parameter(torch.empty(8, 1, 1).uniform_(-1 / 3, 1 / 3))  # as conv1's own
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
         self.conv3, self.fc = nn.Conv2d(8, 4, 1), nn.Linear(12 * 49, 10)
 
     def forward(self, x):
-        x = F.leaky_relu(self.conv1(F.avg_pool2d(x, 2)), f32(0.01))
+        x = F.leaky_relu(self.conv1(F.avg_pool2d(x, 2)) + self.bias, f32(0.01))
         x = torch.tanh(self.conv2(x)) + x
         x = torch.cat([torch.sigmoid(self.conv3(x)), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)], 1)
         return self.fc(F.relu(F.max_pool2d(x, 2)).flatten(1))
