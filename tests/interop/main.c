@@ -98,7 +98,7 @@ static void run_folder(report *r, const char *folder) {
     struct dirent **list = NULL;
     int n = scandir(folder, &list, is_fixture, alphasort);
     if (n < 1) {
-        fprintf(r->log, "%s: no files of samples there\n", folder);
+        fprintf(r->log, "%s: no files of samples (*.safetensors.gz) there\n", folder);
         r->bad++;
     }
     for (int i = 0; i < n; i++) {
@@ -209,6 +209,7 @@ static int print_report(const report *r, const char *tap_path) {
         fclose(tap);
     }
     print_items(r, &total);
+    if (!total.run && !r->bad) fprintf(r->log, "nothing was run: no group is called '%s'\n", r->filter);
     return r->bad || total.passed != total.run || !total.run || (tap_path && !tap);
 }
 
@@ -254,7 +255,7 @@ int main(int argc, char **argv) {
     run_folder(&r, folder);
     if (write)
         write_counts(&r, counts);
-    else
+    else if (!r.bad) /* else they are wrong in any case, and said so */
         check_counts(&r, counts);
     int failed = print_report(&r, tap);
     op_summary(&world, "calls:");

@@ -313,7 +313,7 @@ class ManyOps(nn.Module):
         self.conv3, self.fc = nn.Conv2d(8, 4, 1), nn.Linear(12 * 49, 10)
 
     def forward(self, x):
-        x = F.leaky_relu(self.conv1(F.avg_pool2d(x, 2)) + self.bias, f32(0.01))
+        x = F.leaky_relu(self.conv1(F.avg_pool2d(x, 2)) + self.bias, f32(0.3))
         x = torch.tanh(self.conv2(x)) + x
         x = torch.cat([torch.sigmoid(self.conv3(x)), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)], 1)
         return self.fc(F.relu(F.max_pool2d(x, 2)).flatten(1))

@@ -16,7 +16,8 @@
 
 static const char *const models[] = {
     "mlp", "cnn-d",
-    "input 28x28x1; avgpool 2; conv 8 3x3 pad=same; bias; leaky_relu; residual { conv 8 3x3 pad=same; tanh }; "
+    "input 28x28x1; avgpool 2; conv 8 3x3 pad=same; bias; leaky_relu slope=0.3; residual { conv 8 3x3 pad=same; tanh "
+    "}; "
     "branch { { conv 4 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } }; maxpool 2; relu; flatten; linear 10"};
 #define MODELS ((int)(sizeof models / sizeof *models))
 
