@@ -3,6 +3,8 @@
 #   make interop          makes the samples anew, in a Python environment of its own, and runs those
 #   make interop-break    breaks each op of the reference on purpose and looks which suites turn red
 INTEROP_ENV  ?= $(BUILD)/interop-venv
+# One thread: the same sums on every machine.
+INTEROP_PY   := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 $(INTEROP_ENV)/bin/python
 INTEROP_MADE := $(BUILD)/interop-fixtures
 INTEROP_SRC  := $(sort $(wildcard tests/interop/*.c))
 INTEROP_OBJ  := $(INTEROP_SRC:%.c=$(BUILD)/obj/%.o) $(patsubst %,$(BUILD)/obj/tests/support/%.o,op_check op_data op_world)
@@ -23,9 +25,9 @@ $(INTEROP_ENV)/.made: tests/interop/requirements.txt
 
 interop-fixtures: $(INTEROP_ENV)/.made
 	@mkdir -p $(INTEROP_MADE)
-	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_gradients.py $(INTEROP_MADE)/gradients.safetensors.gz 2>/dev/null
-	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_forward.py $(INTEROP_MADE)/forward.safetensors.gz
-	$(Q)$(INTEROP_ENV)/bin/python tests/interop/make_training.py $(INTEROP_MADE)/training.safetensors.gz data/segments 2>/dev/null
+	$(Q)$(INTEROP_PY) tests/interop/make_gradients.py $(INTEROP_MADE)/gradients.safetensors.gz 2>/dev/null
+	$(Q)$(INTEROP_PY) tests/interop/make_forward.py $(INTEROP_MADE)/forward.safetensors.gz
+	$(Q)$(INTEROP_PY) tests/interop/make_training.py $(INTEROP_MADE)/training.safetensors.gz data/segments 2>/dev/null
 
 interop-break: $(BUILD)/interop
 	@tests/interop/break_each_op $(BUILD)

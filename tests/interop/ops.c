@@ -194,6 +194,10 @@ static const char *const dx_of[CUG_MAX_INPUTS] = {"dx0", "dx1", "dx2", "dx3", "d
 
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
 
+static int is_loss(const sample_call *c) {
+    return !strcmp(c->op, "softmax_xent") || !strcmp(c->op, "bce_logits") || !strcmp(c->op, "mse");
+}
+
 static double number(const sample_call *c, size_t i) {
     size_t n = 0;
     const double *v = sample_reals(c, "in", "numbers", &n);
@@ -233,7 +237,7 @@ static cug_status make_shape(any_shape *s, const sample_call *c) {
         s->concat = (cug_concat_shape){.inputs = v[0], .rows = v[1]};
         for (int i = 0; i < v[0] && i < CUG_MAX_INPUTS; i++) s->concat.total += s->concat.C[i] = v[2 + i];
     }
-    if (strstr("softmax_xent bce_logits mse", c->op)) s->loss = (cug_loss_shape){v[0], v[1], (float)c->slope};
+    if (is_loss(c)) s->loss = (cug_loss_shape){v[0], v[1], (float)c->slope};
     if (!strcmp(c->op, "update"))
         s->update = (cug_opt_params){.kind = (cug_opt_kind)v[0],
                                      .momentum = (float)number(c, 1),
@@ -302,7 +306,7 @@ static void set_tolerances(const sample_call *c, op_call *call) {
         call->slots[0].rtol = OP_RTOL;
         call->slots[0].atol = OP_ATOL / 10;
     }
-    if (strstr("softmax_xent bce_logits mse", c->op)) {
+    if (is_loss(c)) {
         size_t n = 0;
         const double *z = sample_reals(c, "in", "z", &n);
         double top = 0, rows = c->shape[0], K = c->shape[1];
