@@ -20,7 +20,7 @@ interop: $(BUILD)/interop interop-fixtures
 $(INTEROP_ENV)/.made: tests/interop/requirements.txt
 	@echo "  VENV    $(INTEROP_ENV)"
 	@python3 -m venv $(INTEROP_ENV) && $(INTEROP_ENV)/bin/pip install --quiet --disable-pip-version-check -r $< || \
-	  { echo "interop: no environment: this needs python3 with venv, and PyPI (about 3 GB with what PyTorch brings)"; exit 1; }
+	  { echo "interop: no environment: this needs python3 with venv, and PyPI (6 GB of disk with what PyTorch brings)"; exit 1; }
 	@touch $@
 
 interop-fixtures: $(INTEROP_ENV)/.made
