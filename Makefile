@@ -71,6 +71,7 @@ help:
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
+	@echo "make interop     samples of PyTorch, ONNX, scikit-learn made anew, with a Python of its own, and run; interop-break: see them fail"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
@@ -129,6 +130,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
+-include tests/interop/interop.mk
 -include bench/ladder/ladder.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------

@@ -98,6 +98,13 @@ void op_failed(op_world *w, const char *fmt, ...) __attribute__((format(printf, 
 
 /* Runs the call on ref and on every side, and compares. */
 void op_compare(op_world *w, const op_call *c);
+/* Runs the call on ref and on every side and holds each against numbers from elsewhere: want[i] of slot i, double (or
+ * int32_t for an integer slot), NULL: not looked at. wide: they were computed in float64, else in float32. Slots judge
+ * float32 sides as in op_compare, and wants in float32 make that of ref as well; ref in float64 has to agree to
+ * OP_WIDE_RTOL of the number and of its terms. */
+void op_against(op_world *w, const op_call *c, const void *const want[OP_SLOTS], int wide);
+#define OP_WIDE_RTOL 1e-12
+#define OP_WIDE_ATOL 1e-14
 /* Every argument wrong in turn (NULL, other type, other size, no memory, no shape): CUG_EINVAL, nothing written.
  * `optional` is a bit mask of slots that may be NULL. */
 void op_bad_arguments(op_world *w, const op_call *c, unsigned optional);
