@@ -10,13 +10,14 @@ SAN   ?=
 Q     := $(if $(V),,@)
 
 CC       ?= cc
-VERSION  := 0.1.0
+VERSION  := $(shell sed -n 's/^\#define CUG_VERSION "\(.*\)".*/\1/p' include/cuglyph/version.h)
 ARCH_CPU := $(shell $(CC) -dumpmachine)
 WARN     := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
+CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE
 CFLAGS   ?= -O2 -g
 AR       ?= ar
-CSTD     := -std=c11 -fvisibility=hidden -ffp-contract=off $(WARN)
+# One set of objects for programs, libcuglyph.a and libcuglyph.so: hidden unless declared CUG_API.
+CSTD     := -std=c11 -fPIC -fvisibility=hidden -fno-semantic-interposition -ffp-contract=off $(WARN)
 LDLIBS   := -ljansson -lpng -lmd -lcurl -lz -lm -lpthread
 
 ifneq ($(SAN),)
@@ -55,6 +56,7 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libcuglyph.a
 BIN      := $(BUILD)/cuglyph
 include kernels/kernels.mk
+include package.mk
 
 TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
@@ -72,6 +74,7 @@ help:
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make clean       remove $(BUILD)"
@@ -145,7 +148,7 @@ format:
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -DCUG_VERSION='"x"' -j2 src
+	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -j2 src
 	@set -e; for f in $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))); do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CPPFLAGS) -std=c11 2>/dev/null; done
 

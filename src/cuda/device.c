@@ -1,5 +1,6 @@
 /* device.c - opening a GPU: choosing it, checking that it is new enough, its two streams, its one-line description. */
 #include "cuda/cuda.h"
+#include "locale_c.h"
 #include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static cug_status describe(cug_device *dev) {
                         "CUDA device %d, %.100s, has compute capability %d.%d; this build needs %d.%d or "
                         "newer: use --device cpu",
                         dev->ordinal, p.name, p.major, p.minor, LEAST_MAJOR, LEAST_MINOR);
-    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
+    cug_print(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
              p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
              dev->pinned ? "" : ", pinned memory refused: copies go through pageable memory");
     return CUG_OK;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "locale_c.h"
 #include "train/trainer.h"
 
 #define LAST "last.safetensors"
@@ -260,7 +261,7 @@ static void announce(trainer *t, int resumed) {
     if (*t->j.device_note) note(t, CUG_EVENT_NOTE, t->j.device_note);
     cug_net_memory m;
     cug_net_memory_used(t->j.net, &m);
-    snprintf(line, sizeof line, "%s: %zu parameters, %s, %zu training + %zu validation images, %s, %.1f MB",
+    cug_print(line, sizeof line, "%s: %zu parameters, %s, %zu training + %zu validation images, %s, %.1f MB",
              t->j.g->name, t->j.g->param_count, t->j.d->name, t->j.n_train, t->j.n_val, t->j.be->describe(t->j.dev),
              (double)m.total / 1e6);
     note(t, CUG_EVENT_START, line);
