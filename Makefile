@@ -77,6 +77,7 @@ help:
 	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
+	@echo "make faults      training, resuming and evaluating with each call to the system failing in turn (FAULT_POINTS=200: a sample)"
 	@echo "make clean       remove $(BUILD)"
 	@echo "options          CUDA=0|1 (default: 1 if nvcc is found)  BUILD=folder  SAN=address,undefined  V=1"
 
@@ -130,6 +131,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
+-include tests/faults/faults.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)

@@ -262,8 +262,8 @@ static void announce(trainer *t, int resumed) {
     cug_net_memory m;
     cug_net_memory_used(t->j.net, &m);
     cug_print(line, sizeof line, "%s: %zu parameters, %s, %zu training + %zu validation images, %s, %.1f MB",
-             t->j.g->name, t->j.g->param_count, t->j.d->name, t->j.n_train, t->j.n_val, t->j.be->describe(t->j.dev),
-             (double)m.total / 1e6);
+              t->j.g->name, t->j.g->param_count, t->j.d->name, t->j.n_train, t->j.n_val, t->j.be->describe(t->j.dev),
+              (double)m.total / 1e6);
     note(t, CUG_EVENT_START, line);
     if (!resumed) return;
     snprintf(line, sizeof line, "resumed at epoch %lld, step %llu", (long long)t->at.epoch + 1,
