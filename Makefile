@@ -132,6 +132,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
 -include tests/faults/faults.mk
+-include tests/coverage.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)

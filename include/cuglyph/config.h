@@ -60,7 +60,8 @@ typedef struct cug_config {
     int no_fuse;     /* flag: 0 */
 } cug_config;
 
-CUG_API void cug_config_defaults(cug_config *c); /* strings are allocated */
+/* Strings are allocated; without memory one is NULL, which cug_config_check and cug_train report. */
+CUG_API void cug_config_defaults(cug_config *c);
 CUG_API void cug_config_free(cug_config *c);
 
 typedef struct cug_option {
