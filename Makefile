@@ -62,7 +62,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench format lint fuzz setup
+.PHONY: all lib suite help clean run test test-full bench format lint analyze fuzz setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -76,6 +76,8 @@ help:
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
+	@echo "make analyze     gcc -fanalyzer over src/; every warning must have its reason in tests/analyze.known"
+	@echo "make coverage    per cent of the lines of src/ that the tests run; fails under 90"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make faults      training, resuming and evaluating with each call to the system failing in turn (FAULT_POINTS=200: a sample)"
 	@echo "make clean       remove $(BUILD)"
@@ -154,6 +156,9 @@ lint:
 	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -j2 src
 	@set -e; for f in $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))); do \
 	  clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CPPFLAGS) -std=c11 2>/dev/null; done
+
+analyze:
+	@tests/analyze $(CPPFLAGS) $(if $(filter 1,$(CUDA)),$(CUDA_INC))
 
 # --- fuzzing -----------------------------------------------------------------------------------------------------------
 FUZZ_SECONDS ?= 60
