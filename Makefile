@@ -62,7 +62,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench format lint analyze fuzz setup
+.PHONY: all lib suite help clean run test test-full bench format lint analyze setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -135,6 +135,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include tests/gpu/gpu.mk
 -include tests/faults/faults.mk
 -include tests/coverage.mk
+-include tests/fuzz/fuzz.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)
@@ -159,23 +160,6 @@ lint:
 
 analyze:
 	@tests/analyze $(CPPFLAGS) $(if $(filter 1,$(CUDA)),$(CUDA_INC))
-
-# --- fuzzing -----------------------------------------------------------------------------------------------------------
-FUZZ_SECONDS ?= 60
-# The parsers and what they need; training and backends stay out.
-FUZZ_SRC := $(filter-out src/backend.c src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
-  $(filter src/train/config%,$(SRC)) src/train/schedule.c
-FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-
-fuzz: $(FUZZERS:%=fuzz-%)
-
-fuzz-%:
-	@mkdir -p $(BUILD)/fuzz/$*.corpus
-	$(Q)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  tests/fuzz/fuzz_$*.c $(FUZZ_SRC) \
-	  -o $(BUILD)/fuzz/$* $(LDLIBS)
-	$(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -print_final_stats=1 -verbosity=0 \
-	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$*.corpus $(wildcard tests/fuzz/corpus/$*)
 
 clean:
 	rm -rf $(BUILD)

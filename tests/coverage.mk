@@ -7,7 +7,7 @@ COVER_MAKE   = $(MAKE) --no-print-directory CUDA=0 BUILD=$(COVER) CFLAGS="-O1 -g
 
 .PHONY: coverage coverage-run
 coverage:
-	@$(COVER_MAKE) all suite $(COVER)/faults
+	+@$(COVER_MAKE) all suite $(COVER)/faults
 	@find $(COVER) -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory coverage-run
 
