@@ -62,7 +62,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench format lint analyze setup
+.PHONY: all lib suite help clean run test test-full bench bench-loader format lint analyze setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -74,6 +74,8 @@ help:
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
+	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
 	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make analyze     gcc -fanalyzer over src/; every warning must have its reason in tests/analyze.known"
@@ -136,13 +138,19 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include tests/faults/faults.mk
 -include tests/coverage.mk
 -include tests/fuzz/fuzz.mk
+-include bench/ladder/ladder.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LINK    $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDLIBS)
 
 bench: $(BUILD)/bench/cpu_ops
+	@$<
+
+$(BUILD)/bench/loader: bench/loading.c
+
+bench-loader: $(BUILD)/bench/loader
 	@$<
 
 # --- style and static checks -------------------------------------------------------------------------------------------

@@ -78,7 +78,8 @@ CUG_API cug_status cug_fail(cug_status s, const char *fmt, ...) __attribute__((f
 /* Puts "prefix: " before the calling thread's last message and returns s: adds the place to a callee's failure. */
 CUG_API cug_status cug_fail_at(cug_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#if defined(__clang_analyzer__) || defined(CUG_ANALYZE) /* lets analyzers see that the status comes back as it went in */
+#if defined(__clang_analyzer__) ||                                                                                     \
+    defined(CUG_ANALYZE) /* lets analyzers see that the status comes back as it went in */
 static inline cug_status cug_fail_seen(cug_status s, const char *fmt, ...) {
     (void)fmt;
     return s;
