@@ -83,8 +83,6 @@ FILES(int, fstat, (int fd, struct stat *sb), (fd, sb), EIO, -1)
 FILES(int, flock, (int fd, int how), (fd, how), ENOLCK, -1)
 FILES(int, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC, -1)
 FILES(FILE *, fopen, (const char *path, const char *mode), (path, mode), EMFILE, NULL)
-FILES(size_t, fread, (void *p, size_t size, size_t n, FILE *f), (p, size, n, f), EIO, 0)
-FILES(char *, fgets, (char *s, int n, FILE *f), (s, n, f), EIO, NULL)
 FILES(DIR *, opendir, (const char *path), (path), EMFILE, NULL)
 
 WRAP(FAULT_OTHER, int, pthread_create, (pthread_t * t, const pthread_attr_t *attr, void *(*run)(void *), void *arg),
@@ -93,6 +91,28 @@ WRAP(FAULT_OTHER, int, inflateInit2_, (z_streamp z, int bits, const char *versio
      ENOMEM, Z_MEM_ERROR)
 
 int __real_open(const char *path, int flags, ...);
+
+/* A stream learns of an error from its own read: let that fail. */
+static void break_stream(FILE *f) {
+    int fd = __real_open("/dev/null", O_WRONLY);
+    dup2(fd, fileno(f));
+    close(fd);
+}
+
+size_t __real_fread(void *p, size_t size, size_t n, FILE *f);
+size_t __wrap_fread(void *p, size_t size, size_t n, FILE *f);
+size_t __wrap_fread(void *p, size_t size, size_t n, FILE *f) {
+    if (fails(FAULT_FILE, "fread")) break_stream(f);
+    return __real_fread(p, size, n, f);
+}
+
+char *__real_fgets(char *s, int n, FILE *f);
+char *__wrap_fgets(char *s, int n, FILE *f);
+char *__wrap_fgets(char *s, int n, FILE *f) {
+    if (fails(FAULT_FILE, "fgets")) break_stream(f);
+    return __real_fgets(s, n, f);
+}
+
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...) {
     va_list ap;
