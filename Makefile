@@ -163,8 +163,8 @@ lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -j2 src
-	@set -e; for f in $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))); do \
-	  clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CPPFLAGS) -std=c11 2>/dev/null; done
+	@printf '%s\n' $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))) | xargs -P $$(nproc) -n 1 sh -c \
+	  'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CPPFLAGS) -std=c11 2>/dev/null' tidy
 
 analyze:
 	@tests/analyze $(CPPFLAGS) $(if $(filter 1,$(CUDA)),$(CUDA_INC))
