@@ -95,7 +95,7 @@ Test(hostile, an_option_without_memory_is_told) {
     cug_config_free(&c);
 }
 
-/* The run's checkpoint again, with another text as its progress. */
+/* The run's checkpoint again, with another text as its progress; NULL: with none. */
 static void set_progress(const char *path, const char *text) {
     cug_graph *g;
     cug_snapshot s;
@@ -103,7 +103,8 @@ static void set_progress(const char *path, const char *text) {
     for (int i = 0; i < s.n_meta; i++)
         if (strcmp(s.meta[i].key, "progress") == 0) {
             free(s.meta[i].value);
-            s.meta[i].value = strdup(text);
+            s.meta[i].value = strdup(text ? text : "");
+            if (!text) memcpy(s.meta[i].key, "PROGRESS", 8);
         }
     cr_assert_eq(cug_checkpoint_save(path, g, &s), CUG_OK, "%s", cug_error());
     cug_snapshot_free(&s);
@@ -155,6 +156,10 @@ Test(hostile, counters_that_lead_astray_are_refused) {
         free(kept);
         free(now);
     }
+    set_progress(path, NULL);
+    expect(cug_train(&req, &res), CUG_ECKPT_HEADER, "no training progress in it");
+    c.optimizer = CUG_OPT_SGD; /* which keeps no state, and the file has two */
+    expect(cug_train(&req, &res), CUG_ECKPT_MISMATCH, "another model, device type or optimizer");
     cug_config_free(&c);
     synthetic_remove(&data);
 }
