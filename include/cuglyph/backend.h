@@ -102,13 +102,13 @@ typedef struct cug_backend {
     const cug_step_ops *step;
 } cug_backend;
 
-extern const cug_backend cug_backend_ref; /* float64, plain loops, one thread */
-extern const cug_backend cug_backend_cpu; /* float32, all cores */
+extern CUG_API const cug_backend cug_backend_ref; /* float64, plain loops, one thread */
+extern CUG_API const cug_backend cug_backend_cpu; /* float32, all cores */
 
 /* "ref", "cpu", "cuda"; NULL when this build has no such backend. */
-const cug_backend *cug_backend_find(const char *name);
+CUG_API const cug_backend *cug_backend_find(const char *name);
 /* The i-th backend of this build, NULL past the end. */
-const cug_backend *cug_backend_at(int i);
+CUG_API const cug_backend *cug_backend_at(int i);
 
 #ifdef __cplusplus
 }

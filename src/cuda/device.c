@@ -1,5 +1,6 @@
 /* device.c - opening a GPU: choosing it, checking that it is new enough, its two streams, its one-line description. */
 #include "cuda/cuda.h"
+#include "locale_c.h"
 #include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +43,9 @@ static cug_status describe(cug_device *dev) {
                         "--precision %s needs compute capability %d.0 or newer, and CUDA device %d, %.100s, has %d.%d: "
                         "use --precision fp32",
                         cug_precision_name(dev->precision), MMA_MAJOR, dev->ordinal, p.name, p.major, p.minor);
-    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
-             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
-             products[dev->precision]);
+    cug_print(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
+              p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
+              products[dev->precision]);
     if (!dev->pinned) cug_cuda_unpinned(dev);
     return CUG_OK;
 }

@@ -1,6 +1,6 @@
 /* backend.c - the reference backend: host memory, one thread, everything done when the call returns. */
-#include "ref.h"
 #include "host_step.h"
+#include "ref.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

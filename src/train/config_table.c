@@ -123,7 +123,7 @@ const cug_option *cug_option_at(int i) { return i >= 0 && i < N_ROWS ? &rows[i].
 
 int cug_config_find(const char *key) {
     for (int i = 0; i < N_ROWS; i++)
-        if (strcmp(rows[i].option.key, key) == 0) return i;
+        if (*rows[i].option.key == *key && strcmp(rows[i].option.key, key) == 0) return i;
     return -1;
 }
 

@@ -247,7 +247,7 @@ int main(int argc, char **argv) {
         }
     }
     if (r.filter && !strcmp(r.filter, "*/*")) r.filter = NULL; /* what tests/run says for all */
-    if (op_open(&world, stdout, 0)) {
+    if (op_open(&world, stdout, 0, CUG_PREC_FP32)) {
         fprintf(stderr, "interop: %s\n", cug_error());
         return 1;
     }
