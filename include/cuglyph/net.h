@@ -79,6 +79,9 @@ cug_status cug_net_order(cug_net *n, const int32_t *order);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);
+/* What the last evaluation step left, when it was one of `batch` samples: outputs z (batch, K) and losses (batch),
+ * widened to double, and predictions (batch). Each may be NULL. Waits for the step. */
+cug_status cug_net_outputs(cug_net *n, int batch, double *z, double *loss, int32_t *predicted);
 
 /* Running sums since the last reset; confusion (classes x classes, [label][prediction]) may be NULL. */
 cug_status cug_net_metrics_reset(cug_net *n);

@@ -1,6 +1,7 @@
 /* net_step.c - training and evaluation steps. A step is one list of work on the device, the same for every step of its
  * batch size: it finds its number, rates and samples there, so it can be recorded once and launched again. */
 #include <math.h>
+#include <string.h>
 
 #include "train/net_internal.h"
 #include "train/nonfinite.h"
@@ -140,4 +141,34 @@ cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
     CUG_TRY(upload_batch(n, b));
     return run(n, n->eval[size], eval_work, &n->eval_replay[size]);
+}
+
+/* float32 at the start of `values` to double in place, from the end: a double covers the floats 2i and 2i+1, read
+ * before. */
+static void widen(double *values, size_t count) {
+    for (size_t i = count; i-- > 0;) {
+        float narrow;
+        memcpy(&narrow, (char *)values + i * sizeof narrow, sizeof narrow);
+        values[i] = (double)narrow;
+    }
+}
+
+static cug_status fetch(cug_net *n, const cug_tensor *t, double *out) {
+    if (!out) return CUG_OK;
+    size_t count = cug_tensor_count(t);
+    CUG_TRY(n->be->download(n->ex.device, out, t->ptr, count * cug_dtype_size(t->dtype), n->ex.stream));
+    if (t->dtype == CUG_F32) widen(out, count);
+    return CUG_OK;
+}
+
+cug_status cug_net_outputs(cug_net *n, int batch, double *z, double *loss, int32_t *predicted) {
+    int size = size_of(n->eval, batch);
+    if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", batch);
+    const cug_plan *p = n->eval[size];
+    cug_tensor outputs = cug_plan_value(p, n->g->output), losses = cug_plan_loss_values(p);
+    CUG_TRY(fetch(n, &outputs, z));
+    CUG_TRY(fetch(n, &losses, loss));
+    if (!predicted) return CUG_OK;
+    return n->be->download(n->ex.device, predicted, cug_plan_predictions(p).ptr, (size_t)batch * sizeof *predicted,
+                           n->ex.stream);
 }
