@@ -1,0 +1,41 @@
+/* fuzz_png.c - libFuzzer target: any bytes at all go to the PNG reader; what it accepts is then prepared for a model.
+ */
+#include <cuglyph/prepare.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+volatile uint8_t bytes_read; /* what is read must not be optimised away */
+
+static void require(int truth) {
+    if (!truth) abort();
+}
+
+static void prepare(const cug_picture *p) {
+    uint8_t out[28 * 28];
+    for (cug_invert invert = CUG_INVERT_AUTO; invert <= CUG_INVERT_YES; invert++) {
+        memset(out, 0, sizeof out);
+        if (cug_prepare_digit(out, 28, 28, p, invert) != CUG_OK) continue;
+        int most = 0;
+        for (size_t i = 0; i < sizeof out; i++) most = out[i] > most ? out[i] : most;
+        require(most == 255);
+    }
+    require(cug_prepare_resize(out, 28, 28, 1, p, CUG_INVERT_NO) == CUG_OK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+    cug_picture p;
+    cug_status st = cug_png_parse(&p, bytes, n, "fuzz");
+    if (st == CUG_OK) {
+        size_t size = (size_t)p.W * (size_t)p.H * (size_t)p.C;
+        require(p.W > 0 && p.H > 0 && (p.C == 1 || p.C == 3) && p.pixels);
+        for (size_t i = 0; i < size; i++) bytes_read ^= p.pixels[i]; /* every promised byte can be read */
+        if (size <= 1 << 20) prepare(&p);
+    } else {
+        require(!p.pixels && !p.W && !p.H && cug_error()[0] && !strchr(cug_error(), '\n'));
+    }
+    cug_picture_free(&p);
+    return 0;
+}
