@@ -76,6 +76,9 @@ cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user);
  * first step: `order` sample numbers. Once, before the first step. */
 cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order);
 cug_status cug_net_order(cug_net *n, const int32_t *order);
+/* And before each epoch, images of a data set held being H x W x C: how far each sample of the order is moved
+ * (CUG_SHIFT_PACK). */
+cug_status cug_net_shifts(cug_net *n, const int32_t *shifts, int H, int W, int C);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);

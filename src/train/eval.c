@@ -61,8 +61,9 @@ static cug_status evaluate(source *s, job *j, const cug_eval_request *req, cug_e
     const cug_loader *part = choose_part(j, req->part);
     if (!part) return cug_fail(CUG_EINVAL, "part '%s': expected test, val or train", req->part);
     if (!part->n) return cug_fail(CUG_EINVAL, "part '%s' of %s is empty", req->part ? req->part : "test", j->d->name);
-    cug_loader in_order = *part; /* the training part too: no shuffle, the evaluation batch size */
+    cug_loader in_order = *part; /* the training part too: no shuffle, no shifts */
     in_order.shuffle = 0;
+    in_order.shift = 0;
     in_order.batch = (int)s->config.eval_batch;
     CUG_TRY(job_open_net(j, &s->config, 0));
     CUG_TRY(source_upload(s, j->net, j->be));

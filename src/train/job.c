@@ -42,13 +42,16 @@ static cug_status open_data(job *j, const cug_config *c) {
     if (c->val >= tr->count)
         return cug_fail(CUG_ECONFIG_VALUE, "val = %lld: only %d training images; hold out fewer with --val N",
                         (long long)c->val, tr->count);
+    if (c->shift >= tr->H || c->shift >= tr->W)
+        return cug_fail(CUG_ECONFIG_VALUE, "shift = %lld: images of %dx%d would be moved out of sight; take less",
+                        (long long)c->shift, tr->H, tr->W);
     CUG_TRY(check_fit(j));
     CUG_TRY(cug_split_stratified(tr, (size_t)c->val, c->seed, &j->train_ids, &j->n_train, &j->val_ids, &j->n_val));
     cug_images_stats(tr, j->train_ids, j->n_train, &j->mean, &j->sd);
     cug_scaling_factors(c->scale, j->mean, j->sd, &j->scale, &j->shift);
-    j->train = (cug_loader){tr, j->train_ids, j->n_train, (int)c->batch, 1, c->seed};
-    j->val = (cug_loader){tr, j->val_ids, j->n_val, (int)c->eval_batch, 0, c->seed};
-    j->test = (cug_loader){&j->d->test, 0, (size_t)j->d->test.count, (int)c->eval_batch, 0, c->seed};
+    j->train = (cug_loader){tr, j->train_ids, j->n_train, (int)c->batch, 1, c->seed, (int)c->shift};
+    j->val = (cug_loader){tr, j->val_ids, j->n_val, (int)c->eval_batch, 0, c->seed, 0};
+    j->test = (cug_loader){&j->d->test, 0, (size_t)j->d->test.count, (int)c->eval_batch, 0, c->seed, 0};
     return CUG_OK;
 }
 

@@ -60,14 +60,21 @@ cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, 
     return n->be->upload(n->ex.device, n->cursor, &start, sizeof start, n->ex.stream);
 }
 
+/* The batch out of the data set held; its images moved where that is asked for. */
+static cug_status find_batch(cug_net *n, int batch) {
+    const cug_gather_shape s = {batch, (int)n->pixel_bytes, n->count, n->order_count};
+    CUG_TRY(n->be->step->gather(n->shifts ? n->unmoved : n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels,
+                                n->order, n->cursor, &s, &n->ex));
+    if (!n->shifts) return CUG_OK;
+    cug_shift_shape shift = n->shift;
+    shift.N = batch;
+    return n->be->step->shift(n->pixels, n->unmoved, n->shifts, n->cursor, &shift, &n->ex);
+}
+
 /* All of a training step that runs on the device; with a data set held there, finding the batch too. */
 static cug_status train_work(cug_net *n, cug_plan *p) {
     CUG_TRY(n->be->step->advance(n->step, n->cursor, n->table, &n->ex));
-    if (n->all_pixels) {
-        const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
-        CUG_TRY(n->be->step->gather(n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels, n->order, n->cursor, &s,
-                                    &n->ex));
-    }
+    if (n->all_pixels) CUG_TRY(find_batch(n, cug_plan_batch(p)));
     CUG_TRY(cug_plan_forward(p, &n->ex));
     CUG_TRY(cug_plan_loss(p, &n->ex));
     CUG_TRY(cug_plan_backward(p, &n->ex));
