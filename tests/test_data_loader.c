@@ -1,6 +1,7 @@
 /* test_data_loader.c - the order of things: stratified split, epoch shuffles, batches entered anywhere. */
 #include <criterion/criterion.h>
 #include <cuglyph/dataset.h>
+#include <cuglyph/random.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,18 @@ Test(loader, shifts_move_each_image_by_its_own_draw) {
             }
         }
     cr_expect(moved > 50 && differs > 50, "%d moved, %d differ from the next epoch, of 63", moved, differs);
+}
+
+/* As the header says, so that a run can be repeated by a later version. */
+Test(loader, shifts_are_philox_of_seed_epoch_and_sample) {
+    for (uint32_t i = 0; i < 50; i++) {
+        const uint32_t counter[4] = {0, 1000 + i, i % 4, CUG_RNG_SHIFT};
+        uint32_t r[4];
+        int dy, dx;
+        cug_philox(77, counter, r);
+        cug_shift_draw(77, i % 4, (int32_t)(1000 + i), 2, &dy, &dx);
+        cr_expect(dy == (int)((double)r[0] * 5 / 4294967296.0) - 2 && dx == (int)((double)r[1] * 5 / 4294967296.0) - 2);
+    }
 }
 
 Test(loader, shifts_are_equally_likely_each_way) {

@@ -174,7 +174,7 @@ Test(png_read, damage_and_lies_are_refused) {
 }
 
 /* A header that promises more than the limits allow: refused before memory is taken. */
-static void claims(uint32_t w, uint32_t h) {
+static void claims(uint32_t w, uint32_t h, const char *says) {
     static bytes b;
     encode(&b, PNG_COLOR_TYPE_GRAY, 8, 0, 0);
     uint8_t *ihdr = b.data + 12;
@@ -189,15 +189,16 @@ static void claims(uint32_t w, uint32_t h) {
     }
     crc = ~crc;
     for (int i = 0; i < 4; i++) ihdr[17 + i] = (uint8_t)(crc >> (24 - 8 * i));
-    refused(b.data, b.n, CUG_EPNG, "PNG that cannot be read");
+    refused(b.data, b.n, CUG_EPNG, says);
 }
 
 Test(png_read, sizes_over_the_limits_are_refused) {
-    claims(CUG_PNG_MAX_SIDE + 1, 1);
-    claims(1, 0x7fffffff);
-    claims(CUG_PNG_MAX_SIDE, CUG_PNG_MAX_SIDE); /* too many pixels in all */
-    claims(0, 5);
-    claims(4000, 4000); /* allowed, but the data is not there */
+    claims(CUG_PNG_MAX_SIDE + 1, 1, "IHDR");
+    claims(1, 0x7fffffff, "IHDR");
+    claims(CUG_PNG_MAX_SIDE, CUG_PNG_MAX_SIDE, "too many pixels");
+    claims(CUG_PNG_MAX_SIDE, CUG_PNG_MAX_PIXELS / CUG_PNG_MAX_SIDE + 1, "too many pixels");
+    claims(0, 5, "IHDR");
+    claims(4000, 4000, "image data"); /* allowed, but the data is not there */
 }
 
 Test(png_read, what_is_no_file) {

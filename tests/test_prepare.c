@@ -137,6 +137,19 @@ Test(prepare, aspect_is_kept_also_of_a_line) {
     }
 }
 
+/* Lines two pixels wide in a digit of 200 cover a fifth of an image's pixel: they are still drawn at full strength. */
+Test(prepare, thin_lines_are_stretched_to_white) {
+    uint8_t out[SIDE * SIDE];
+    int most = 0;
+    cug_picture p = paper(260, 260, 1, 255);
+    box(&p, 30, 30, 150, 200, 0);
+    box(&p, 32, 32, 146, 196, 255);
+    prepare(out, &p, CUG_INVERT_AUTO);
+    for (int i = 0; i < SIDE * SIDE; i++) most = out[i] > most ? out[i] : most;
+    cr_expect_eq(most, 255);
+    cug_picture_free(&p);
+}
+
 /* An image as MNIST has it is what it was: the box and the centre are its own. */
 Test(prepare, is_its_own_fixed_point) {
     uint8_t once[SIDE * SIDE], twice[SIDE * SIDE];
