@@ -73,7 +73,7 @@ help:
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
-	@echo "make accept      trains every model for three seeds and holds its accuracy against its floor (MODELS=... for some)"
+	@echo "make accept      trains every model for fixed seeds and holds its accuracy against its floor (MODELS=... for some)"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make clean       remove $(BUILD)"
@@ -139,9 +139,9 @@ $(BUILD)/bench/%: bench/%.c $(LIB)
 bench: $(BUILD)/bench/cpu_ops
 	@$<
 
-# Accuracy of every model with a calibrated floor, three seeds each: hours on a small machine. DEVICE=cpu|cuda, MODELS="mlp cnn-d".
+# Accuracy of every model with a calibrated floor, fixed seeds: an hour or more on a small machine. DEVICE=cpu|cuda, MODELS="mlp cnn-d".
 accept: $(BIN)
-	@CUGLYPH=$(BIN) ACCEPT_DIR=$(BUILD)/accept DEVICE=$(or $(DEVICE),cpu) bench/accept $(MODELS)
+	@CUGLYPH=$(BIN) ACCEPT_DIR=$(BUILD)/accept DEVICE=$(or $(DEVICE),cpu) THREADS=$(or $(THREADS),0) bench/accept $(MODELS)
 
 # --- style and static checks -------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')

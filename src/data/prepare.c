@@ -107,12 +107,13 @@ static cug_status find_ink(plane *s, cug_invert invert) {
 
 /* Where `n` cells of these masses begin on an axis of `size`, their centre of mass in pixel size/2. */
 static int place(const double *mass, int n, int size) {
+    int middle = size / 2;
     double sum = 0, moment = 0;
     for (int i = 0; i < n; i++) {
         sum += mass[i];
         moment += mass[i] * i;
     }
-    int from = (int)floor(size / 2 - moment / sum + 0.5);
+    int from = (int)floor(middle - moment / sum + 0.5);
     return from < 0 ? 0 : from > size - n ? size - n : from;
 }
 
@@ -153,7 +154,7 @@ cug_status cug_prepare_digit(uint8_t *out, int H, int W, const cug_picture *p, c
     CUG_TRY(find_ink(&s, invert));
     int box = (int)((H < W ? H : W) * 20 / 28.0 + 0.5), longer = s.w > s.h ? s.w : s.h;
     int h = in_proportion(s.h, longer, box), w = in_proportion(s.w, longer, box);
-    double *ink = malloc((size_t)h * (size_t)w * sizeof *ink), *tmp = malloc((size_t)s.h * (size_t)w * sizeof *tmp);
+    double *ink = malloc((size_t)h * (size_t)w * sizeof *ink), *tmp = calloc((size_t)s.h * (size_t)w, sizeof *tmp);
     cug_status st = CUG_OK;
     if (ink && tmp) {
         resample(ink, h, w, tmp, &s);
@@ -170,7 +171,7 @@ cug_status cug_prepare_resize(uint8_t *out, int H, int W, int C, const cug_pictu
     CUG_TRY(check(p, H, W, 1));
     if (C != 1 && C != 3) return cug_fail(CUG_EINVAL, "a picture cannot be made into %d channels, only 1 or 3", C);
     size_t n = (size_t)H * (size_t)W;
-    double *mean = malloc(n * sizeof *mean), *tmp = malloc((size_t)p->H * (size_t)W * sizeof *tmp);
+    double *mean = malloc(n * sizeof *mean), *tmp = calloc((size_t)p->H * (size_t)W, sizeof *tmp);
     cug_status st = CUG_OK;
     if (!mean || !tmp) st = cug_fail(CUG_ENOMEM, "out of memory for a picture of %d x %d pixels", p->W, p->H);
     for (int c = 0; c < C && st == CUG_OK; c++) {
