@@ -18,25 +18,24 @@ typedef struct arguments {
 enum { DEFAULT_WORST = 10, MAX_WORST = 10000, PNG_SCALE = 3 };
 
 static void help(void) {
-    printf(
-        "usage: cuglyph eval RUN [OPTIONS]\n\n"
-        "Loss, accuracy with its 95 %% interval, top-k accuracy, calibration, confusion matrix, precision, recall and "
-        "F1\n"
-        "of each class with their averages, and the samples of greatest loss, of a run folder or a checkpoint file.\n\n"
-        "  --weights W       best or last (default: those of the run's own final figure)\n"
-        "  --part P          test, val or train (default: test)\n"
-        "  --data NAME       another data set: mnist, fashion-mnist, idx:IMAGES,LABELS (default: the run's)\n"
-        "  --data-dir DIR    where it lies (default: the run's, else CUGLYPH_DATA, else the cache folder)\n"
-        "  --device D        auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
-        "  --eval-batch N    images at a time (default: the run's)\n"
-        "  --threads N       of the cpu backend (default: the run's)\n"
-        "  --top-k K         accuracy of the label being among the K most probable (default: 2 and 5)\n"
-        "  --worst N         how many samples of greatest loss (default: %d; 0: none)\n"
-        "  --worst-png FILE  a picture of them, row by row\n"
-        "  --json            one JSON object instead of tables\n"
-        "  --json=FILE       the same into a file, beside the tables\n"
-        "  --help            this text\n",
-        DEFAULT_WORST);
+    printf("usage: cuglyph eval RUN [OPTIONS]\n\n"
+           "Loss, accuracy with its 95 %% interval, top-k accuracy, calibration, confusion matrix, precision,\n"
+           "recall and F1 of each class with their averages, and the samples of greatest loss, of a run\n"
+           "folder or a checkpoint file.\n\n"
+           "  --weights W       best or last (default: those of the run's own final figure)\n"
+           "  --part P          test, val or train (default: test)\n"
+           "  --data NAME       another data set: mnist, fashion-mnist, idx:IMAGES,LABELS (default: the run's)\n"
+           "  --data-dir DIR    where it lies (default: the run's, else CUGLYPH_DATA, else the cache folder)\n"
+           "  --device D        auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
+           "  --eval-batch N    images at a time (default: the run's)\n"
+           "  --threads N       of the cpu backend (default: the run's)\n"
+           "  --top-k K         how often the label is among the K most probable (default: 2 and 5)\n"
+           "  --worst N         how many samples of greatest loss (default: %d; 0: none)\n"
+           "  --worst-png FILE  a picture of them, row by row\n"
+           "  --json            one JSON object instead of tables\n"
+           "  --json=FILE       the same into a file, beside the tables\n"
+           "  --help            this text\n",
+           DEFAULT_WORST);
 }
 
 static int parse(int argc, char **argv, arguments *a) {

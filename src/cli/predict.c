@@ -11,29 +11,27 @@
 enum { RUNNERS_UP = 2, CHUNK = 256 };
 
 static void help(void) {
-    printf(
-        "usage: cuglyph predict RUN FILE... [OPTIONS]\n\n"
-        "What a run folder or a checkpoint file says of each FILE: a PNG picture of a handwritten digit, or an IDX "
-        "file\n"
-        "of images (plain or gzip).\n\n"
-        "A picture may have any size and colours. It is prepared as MNIST was made: grey, ink light on black, cropped "
-        "to\n"
-        "the ink, fitted into 20x20, its centre of mass in the middle of 28x28 (other models: in proportion). Images "
-        "of\n"
-        "an IDX file, and pictures for models of colour images, are taken as they are.\n\n"
-        "  --invert I          auto, yes (dark ink) or no (light ink); auto compares with the border (default: auto)\n"
-        "  --raw               no preparation: only resized to the model's input; --invert yes still inverts\n"
-        "  --index I, A-B      which images of IDX files (default: all)\n"
-        "  --top N             how many of the next probable classes are shown (default: %d)\n"
-        "  --show              prints each image as the net saw it\n"
-        "  --save-prepared DIR writes each image as the net saw it, as PNG\n"
-        "  --json              a JSON array with all probabilities instead of text\n"
-        "  --weights W         best or last (default: those of the run's own final figure)\n"
-        "  --device D          auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
-        "  --threads N         of the cpu backend (default: the run's)\n"
-        "  --help              this text\n\n"
-        "Exit status 1 when any file failed; the others are answered all the same.\n",
-        RUNNERS_UP);
+    printf("usage: cuglyph predict RUN FILE... [OPTIONS]\n\n"
+           "What a run folder or a checkpoint file says of each FILE: a PNG picture of a handwritten digit,\n"
+           "or an IDX file of images (plain or gzip).\n\n"
+           "A picture may have any size and colours. It is prepared as MNIST was made: grey, ink light on\n"
+           "black, cropped to the ink, fitted into 20x20, its centre of mass in the middle of 28x28 (other\n"
+           "models: in proportion). Images of an IDX file, and pictures for models of colour images, are\n"
+           "taken as they are.\n\n"
+           "  --invert I          auto, yes (dark ink) or no (light ink); auto compares with the border\n"
+           "                      (default: auto)\n"
+           "  --raw               no preparation, only resized to the model's input; --invert yes inverts\n"
+           "  --index I, A-B      which images of IDX files (default: all)\n"
+           "  --top N             how many of the next probable classes are shown (default: %d)\n"
+           "  --show              prints each image as the net saw it\n"
+           "  --save-prepared DIR writes each image as the net saw it, as PNG\n"
+           "  --json              a JSON array with all probabilities instead of text\n"
+           "  --weights W         best or last (default: those of the run's own final figure)\n"
+           "  --device D          auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
+           "  --threads N         of the cpu backend (default: the run's)\n"
+           "  --help              this text\n\n"
+           "Exit status 1 when any file failed; the others are answered all the same.\n",
+           RUNNERS_UP);
 }
 
 static int parse_index(const char *text, predict_options *o) {
