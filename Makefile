@@ -60,7 +60,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench accept format lint fuzz setup
+.PHONY: all lib suite help clean run test test-full bench bench-loader accept format lint fuzz setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -72,6 +72,7 @@ help:
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
 	@echo "make accept      trains every model for fixed seeds and holds its accuracy against its floor (MODELS=... for some)"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
@@ -134,7 +135,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LINK    $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDLIBS)
 
 bench: $(BUILD)/bench/cpu_ops
 	@$<
@@ -142,6 +143,11 @@ bench: $(BUILD)/bench/cpu_ops
 # Accuracy of every model with a calibrated floor, fixed seeds: an hour or more on a small machine. DEVICE=cpu|cuda, MODELS="mlp cnn-d".
 accept: $(BIN)
 	@CUGLYPH=$(BIN) ACCEPT_DIR=$(BUILD)/accept DEVICE=$(or $(DEVICE),cpu) THREADS=$(or $(THREADS),0) bench/accept $(MODELS)
+
+$(BUILD)/bench/loader: bench/loading.c
+
+bench-loader: $(BUILD)/bench/loader
+	@$<
 
 # --- style and static checks -------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')
