@@ -62,7 +62,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench bench-loader format lint analyze setup
+.PHONY: all lib suite help clean run test test-full bench bench-loader accept format lint analyze setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -77,6 +77,7 @@ help:
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
+	@echo "make accept      trains every model for fixed seeds and holds its accuracy against its floor (MODELS=... for some)"
 	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make analyze     gcc -fanalyzer over src/; every warning must have its reason in tests/analyze.known"
@@ -149,6 +150,10 @@ $(BUILD)/bench/%: bench/%.c $(LIB)
 
 bench: $(BUILD)/bench/cpu_ops
 	@$<
+
+# Accuracy of every model with a calibrated floor, fixed seeds: an hour or more on a small machine. DEVICE=cpu|cuda, MODELS="mlp cnn-d".
+accept: $(BIN)
+	@CUGLYPH=$(BIN) ACCEPT_DIR=$(BUILD)/accept DEVICE=$(or $(DEVICE),cpu) THREADS=$(or $(THREADS),0) bench/accept $(MODELS)
 
 $(BUILD)/bench/loader: bench/loading.c
 

@@ -159,11 +159,14 @@ cudaError_t cug_cuda_metrics_add(cug_metrics *m, int64_t *confusion, const float
                                  const int32_t *labels, const cug_metrics_shape *s, cudaStream_t stream);
 
 /* --- steps and the resident loader (step.h) --------------------------------------------------------------------------
- * advance: one thread. gather: one block a sample; 16 bytes at a time where F is a multiple of 16. */
+ * advance: one thread. gather: one block a sample; 16 bytes at a time where F is a multiple of 16. shift: one block
+ * a sample, a byte at a time. */
 cudaError_t cug_cuda_step_advance(cug_step *step, cug_cursor *cursor, const cug_step *table, cudaStream_t stream);
 cudaError_t cug_cuda_gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const uint8_t *all_pixels,
                             const int32_t *all_labels, const int32_t *order, const cug_cursor *cursor,
                             const cug_gather_shape *s, cudaStream_t stream);
+cudaError_t cug_cuda_shift(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor,
+                           const cug_shift_shape *s, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -48,3 +48,22 @@ extern "C" cudaError_t cug_cuda_gather(uint8_t *pixels, int32_t *labels, int32_t
     return CUG_LAUNCH(gather_kernel, (unsigned)s->N, kBlock, 0, stream, pixels, labels, ids, all_pixels, all_labels,
                       order, cursor, *s, s->F % 16 == 0 && aligned16(pixels) && aligned16(all_pixels));
 }
+
+static __global__ void __launch_bounds__(kBlock)
+    shift_kernel(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor, cug_shift_shape s) {
+    const size_t n = blockIdx.x, at = (size_t)cursor->sample + n;
+    const int both = at < s.order ? shifts[at] : 0, dy = both >> 16, dx = (int16_t)(both & 0xFFFF);
+    const int row = s.W * s.C, F = s.H * row;
+    in += n * (size_t)F;
+    out += n * (size_t)F;
+    for (int j = threadIdx.x; j < F; j += kBlock) {
+        const int y = j / row - dy, x = j % row / s.C - dx; // where its pixel comes from
+        const bool inside = y >= 0 && y < s.H && x >= 0 && x < s.W;
+        out[j] = inside ? in[y * row + x * s.C + j % s.C] : (uint8_t)0;
+    }
+}
+
+extern "C" cudaError_t cug_cuda_shift(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor,
+                                      const cug_shift_shape *s, cudaStream_t stream) {
+    return CUG_LAUNCH(shift_kernel, (unsigned)s->N, kBlock, 0, stream, out, in, shifts, cursor, *s);
+}

@@ -1,5 +1,6 @@
 /* host_step.c - step records and batches gathered from a set in memory, for backends whose memory is the host's. */
 #include "host_step.h"
+#include <cuglyph/dataset.h>
 #include <string.h>
 
 static cug_status advance(cug_step *step, cug_cursor *cursor, const cug_step *table, const cug_exec *ex) {
@@ -37,4 +38,16 @@ static cug_status gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const u
     return CUG_OK;
 }
 
-const cug_step_ops cug_host_step = {.advance = advance, .gather = gather};
+static cug_status shift(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor,
+                        const cug_shift_shape *s, const cug_exec *ex) {
+    (void)ex;
+    size_t F = (size_t)s->H * (size_t)s->W * (size_t)s->C;
+    for (size_t n = 0; n < (size_t)s->N; n++) {
+        uint64_t at = cursor->sample + n;
+        int32_t both = at < s->order ? shifts[at] : 0;
+        cug_shift_image(out + n * F, in + n * F, s->H, s->W, s->C, both >> 16, (int16_t)(both & 0xFFFF));
+    }
+    return CUG_OK;
+}
+
+const cug_step_ops cug_host_step = {.advance = advance, .gather = gather, .shift = shift};

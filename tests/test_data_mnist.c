@@ -39,7 +39,7 @@ Test(data_mnist, steps_of_an_epoch) {
     int32_t ids[128], *train, *val;
     size_t n_train, n_val;
     int n = -1;
-    cug_loader l = {&d->train, NULL, 60000, 128, 1, 1};
+    cug_loader l = {&d->train, NULL, 60000, 128, 1, 1, 0};
     cr_assert_eq(cug_loader_batches(&l), 469);
     cug_loader_batch(&l, 0, 468, ids, NULL, NULL, &n);
     cr_assert_eq(n, 96);

@@ -87,12 +87,48 @@ static void check_gather(const world *w, const cug_gather_shape *s) {
     free(all), free(pixels), free(labels), free(order), free(got);
 }
 
+static void check_shift(const world *w, const cug_shift_shape *s) {
+    size_t F = (size_t)s->H * (size_t)s->W * (size_t)s->C, N = (size_t)s->N;
+    uint8_t *in = malloc(N * F), *out = malloc(N * F), *want = malloc(F);
+    int32_t *shifts = malloc(s->order * sizeof *shifts);
+    for (size_t i = 0; i < N * F; i++) in[i] = (uint8_t)(i * 11 + 1);
+    for (size_t i = 0; i < s->order; i++)
+        shifts[i] =
+            CUG_SHIFT_PACK((int)(i * 7 % (2 * (size_t)s->H + 1)) - s->H, (int)(i * 5 % (2 * (size_t)s->W + 1)) - s->W);
+    const cug_cursor at = {.sample = s->order - (s->order + 1) / 2};
+    memset(out, 0xEE, N * F);
+    void *d[] = {put(w, out, N * F), put(w, in, N * F), put(w, shifts, s->order * sizeof *shifts),
+                 put(w, &at, sizeof at)};
+    cr_assert(w->be->step->shift(d[0], d[1], d[2], d[3], s, &w->ex) == CUG_OK, "%s", cug_error());
+    get(w, out, d[0], N * F);
+    for (size_t n = 0; n < N; n++) {
+        size_t k = (size_t)at.sample + n;
+        int dy = 0, dx = 0;
+        if (k < s->order) {
+            dy = (int)(k * 7 % (2 * (size_t)s->H + 1)) - s->H;
+            dx = (int)(k * 5 % (2 * (size_t)s->W + 1)) - s->W;
+        }
+        for (int y = 0; y < s->H; y++)
+            for (int x = 0; x < s->W; x++)
+                for (int c = 0; c < s->C; c++) {
+                    int inside = y - dy >= 0 && y - dy < s->H && x - dx >= 0 && x - dx < s->W;
+                    want[(y * s->W + x) * s->C + c] =
+                        inside ? in[n * F + (size_t)(((y - dy) * s->W + x - dx) * s->C + c)] : 0;
+                }
+        cr_expect_eq(memcmp(out + n * F, want, F), 0, "%s: sample %zu of %dx%dx%d by %d, %d", w->be->name, n, s->H,
+                     s->W, s->C, dy, dx);
+    }
+    for (size_t i = 0; i < sizeof d / sizeof *d; i++) w->be->free(w->ex.device, d[i]);
+    free(in), free(out), free(want), free(shifts);
+}
+
 Test(step, table_and_gather_on_every_backend) {
     for (int b = 0; cug_backend_at(b); b++) {
         world w = {.be = cug_backend_at(b)};
         if (w.be->open(&w.ex.device, NULL) != CUG_OK) continue;
         check_advance(&w);
         for (int i = 0; i < STEP_CASES; i++) check_gather(&w, &step_cases[i]);
+        for (int i = 0; i < SHIFT_CASES; i++) check_shift(&w, &shift_cases[i]);
         w.be->close(w.ex.device);
     }
 }

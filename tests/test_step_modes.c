@@ -91,8 +91,8 @@ static void expect_same_weights(const synthetic *s, const char *a, const char *b
     cug_st_free(&f[1]);
 }
 
-Test(step_modes, give_the_same_bits_and_resume_exactly) {
-    if (!have_cuda()) return;
+/* shift: how far training images are moved, "0" for not. */
+static void same_bits(const char *shift) {
     synthetic s;
     measures first, now;
     synthetic_make(&s);
@@ -101,6 +101,7 @@ Test(step_modes, give_the_same_bits_and_resume_exactly) {
         cug_config c;
         char whole[32], part[32];
         configure(&s, &c, m);
+        set(&c, "shift", shift);
         snprintf(whole, sizeof whole, "whole%zu", m);
         cr_assert(train(&s, &c, whole, 0, 0, m ? &now : &first) == CUG_OK, "%s", cug_error());
         for (int e = 0; m == 0 && e <= EPOCHS; e++) cr_assert(first.loss[e] > 0, "loss %d is %g", e, first.loss[e]);
@@ -117,6 +118,14 @@ Test(step_modes, give_the_same_bits_and_resume_exactly) {
         cug_config_free(&c);
     }
     synthetic_remove(&s);
+}
+
+Test(step_modes, give_the_same_bits_and_resume_exactly) {
+    if (have_cuda()) same_bits("0");
+}
+
+Test(step_modes, move_images_alike) {
+    if (have_cuda()) same_bits("2");
 }
 
 /* Looked for at log lines alone, and still the step and layer that the CPU names. */

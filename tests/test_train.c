@@ -115,6 +115,26 @@ Test(train, resumes_from_any_step_as_if_never_stopped) {
     synthetic_remove(&s);
 }
 
+Test(train, moved_images_are_another_run_that_resumes_as_well) {
+    synthetic s;
+    cug_config c;
+    cug_train_result r, plain;
+    synthetic_make(&s);
+    synthetic_config(&s, &c);
+    cr_assert(train(&c, in(&s, "plain"), 0, 0, &plain) == CUG_OK, "%s", cug_error());
+    cr_assert(cug_config_set(&c, "shift", "1") == CUG_OK);
+    cr_assert(train(&c, in(&s, "whole"), 0, 0, &r) == CUG_OK, "%s", cug_error());
+    cr_expect_neq(r.test_loss, plain.test_loss);
+    cr_expect_gt(r.test_accuracy, 0.9, "moved by one pixel of ten, the classes are still told apart");
+    cr_assert(train(&c, in(&s, "part"), 0, 20, &r) == CUG_EINTR);
+    cr_assert(train(&c, in(&s, "part"), 1, 0, &r) == CUG_OK, "%s", cug_error());
+    expect_same_weights(in(&s, "whole/last.safetensors"), in(&s, "part/last.safetensors"));
+    cr_assert(cug_config_set(&c, "shift", "10") == CUG_OK);
+    cr_expect(train(&c, in(&s, "far"), 0, 0, &r) == CUG_ECONFIG_VALUE, "%s", cug_error());
+    cug_config_free(&c);
+    synthetic_remove(&s);
+}
+
 Test(train, resume_cuts_log_lines_newer_than_the_checkpoint) {
     synthetic s;
     cug_config c;

@@ -63,7 +63,14 @@ typedef struct cug_loader {
     int batch;
     int shuffle; /* 0: in order */
     uint64_t seed;
+    int shift; /* each image moved by up to so many pixels each way, anew each epoch (cug_shift_draw); 0: none */
 } cug_loader;
+
+/* How far the sample `id` is moved in an epoch: dy down and dx to the right, each of -most..most equally likely; a
+ * function of its arguments alone (random.h, CUG_RNG_SHIFT), so the same for any batch, order, thread and device. */
+CUG_API void cug_shift_draw(uint64_t seed, uint32_t epoch, int32_t id, int most, int *dy, int *dx);
+/* out[y,x,:] = in[y-dy,x-dx,:], 0 where that lies outside; (H, W, C) both, no aliasing. */
+CUG_API void cug_shift_image(uint8_t *out, const uint8_t *in, int H, int W, int C, int dy, int dx);
 
 CUG_API size_t cug_loader_batches(const cug_loader *l); /* the last may be short and is used */
 

@@ -81,9 +81,15 @@ CUG_API cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user);
  * first step: `order` sample numbers. Once, before the first step. */
 CUG_API cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order);
 CUG_API cug_status cug_net_order(cug_net *n, const int32_t *order);
+/* And before each epoch, images of a data set held being H x W x C: how far each sample of the order is moved
+ * (CUG_SHIFT_PACK). */
+CUG_API cug_status cug_net_shifts(cug_net *n, const int32_t *shifts, int H, int W, int C);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
 CUG_API cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);
+/* What the last evaluation step left, when it was one of `batch` samples: outputs z (batch, K) and losses (batch),
+ * widened to double, and predictions (batch). Each may be NULL. Waits for the step. */
+CUG_API cug_status cug_net_outputs(cug_net *n, int batch, double *z, double *loss, int32_t *predicted);
 
 /* Running sums since the last reset; confusion (classes x classes, [label][prediction]) may be NULL. */
 CUG_API cug_status cug_net_metrics_reset(cug_net *n);

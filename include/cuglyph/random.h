@@ -18,6 +18,7 @@ typedef enum {
     CUG_RNG_DROPOUT = 4, /* counter = {feature/4, sample id, step, purpose | node << 8} */
     CUG_RNG_GRADCHECK = 5,
     CUG_RNG_TEST = 6,
+    CUG_RNG_SHIFT = 7, /* counter = {0, sample id, epoch, purpose} */
 } cug_rng_purpose;
 
 /* out = Philox4x32-10(counter, key = {low, high word of seed}). */

@@ -37,6 +37,9 @@ extern "C" {
     X(EDATA_COUNT, "image and label counts differ")                                                                    \
     X(EDATA_LABEL, "label out of range")                                                                               \
     X(EDATA_SHAPE, "image sizes differ between files or from the model")                                               \
+    /* pictures (png.h, prepare.h) */                                                                                  \
+    X(EPNG, "not a PNG picture that can be read")                                                                      \
+    X(EBLANK, "nothing is drawn on the picture")                                                                       \
     /* model specs (spec.h) */                                                                                         \
     X(ESPEC_SYNTAX, "spec: syntax error")                                                                              \
     X(ESPEC_UNKNOWN, "spec: unknown layer or attribute")                                                               \

@@ -23,6 +23,14 @@ typedef struct cug_gather_shape {
     uint64_t order; /* entries of the order array */
 } cug_gather_shape;
 
+typedef struct cug_shift_shape {
+    int N, H, W, C; /* samples of the batch, and their size */
+    uint64_t order; /* entries of the array of shifts */
+} cug_shift_shape;
+
+/* dy and dx, -32768..32767 each, as one number. */
+#define CUG_SHIFT_PACK(dy, dx) ((int32_t)((uint32_t)(dy) << 16 | ((uint32_t)(dx)&0xFFFFu)))
+
 /* All pointers are backend memory, the shape excepted. */
 typedef struct cug_step_ops {
     /* *step = table[cursor->row] but for nonfinite and grad_norm; then cursor->row += 1, sample = next_sample,
@@ -35,6 +43,10 @@ typedef struct cug_step_ops {
     cug_status (*gather)(uint8_t *pixels, int32_t *labels, int32_t *ids, const uint8_t *all_pixels,
                          const int32_t *all_labels, const int32_t *order, const cug_cursor *cursor,
                          const cug_gather_shape *s, const cug_exec *ex);
+    /* For n < N, with (dy, dx) = shifts[cursor->sample + n] (CUG_SHIFT_PACK): out[n,y,x,:] = in[n,y-dy,x-dx,:], 0 where
+     * that lies outside the image; an entry past the array: not moved. No aliasing. */
+    cug_status (*shift)(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor,
+                        const cug_shift_shape *s, const cug_exec *ex);
 } cug_step_ops;
 
 #ifdef __cplusplus

@@ -3,34 +3,12 @@
 #define CUGLYPH_TRAIN_H
 
 #include <cuglyph/config.h>
+#include <cuglyph/evaluation.h>
 #include <cuglyph/net.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- evaluation ---- */
-
-typedef struct cug_class_score {
-    int64_t support;              /* samples of this class */
-    double precision, recall, f1; /* 0 where undefined (nothing predicted, no samples) */
-} cug_class_score;
-
-typedef struct cug_evaluation {
-    int64_t count, correct;
-    double loss;                /* mean of the samples' losses, without label smoothing */
-    double accuracy, low, high; /* Wilson's 95 % interval (Wilson, 1927) */
-    int classes;
-    int64_t *confusion; /* classes x classes, [label][prediction] */
-    cug_class_score *per_class;
-    double macro_precision, macro_recall, macro_f1; /* over classes with samples */
-} cug_evaluation;
-
-/* Scores from loss sum and confusion matrix (copied). A prediction outside the matrix counts as wrong. */
-CUG_API cug_status cug_evaluation_make(cug_evaluation *e, const cug_metrics *m, const int64_t *confusion, int classes);
-CUG_API void cug_evaluation_free(cug_evaluation *e);
-/* Wilson's score interval of k hits in n, z = 1.959963984540054. n = 0: [0, 1]. */
-CUG_API void cug_wilson(int64_t k, int64_t n, double *low, double *high);
 
 /* ---- training ---- */
 
@@ -86,6 +64,8 @@ CUG_API cug_status cug_device_open(const cug_config *c, const cug_backend **be, 
 typedef struct cug_eval_request {
     const char *run, *weights, *part, *data, *data_dir, *device, *precision;
     int64_t eval_batch, threads; /* 0: the run's own */
+    int worst;                   /* how many samples of greatest loss `samples` keeps, 0 to 10000 */
+    cug_sample_scores *samples;  /* NULL: none; else made (free it): each sample's outputs are looked at too */
     void (*on_event)(void *user, const cug_event *e);
     void *user;
 } cug_eval_request;

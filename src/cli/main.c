@@ -12,7 +12,8 @@ typedef struct command {
 
 static const command commands[] = {
     {"train", "train a model; the result is a run folder", cmd_train},
-    {"eval", "evaluate a run: loss, accuracy, confusion matrix, scores a class", cmd_eval},
+    {"eval", "evaluate a run: accuracy, top-k, calibration, confusion matrix, worst errors", cmd_eval},
+    {"predict", "what a run says of PNG pictures or IDX files", cmd_predict},
     {"gradcheck", "prove a model's gradients: central differences, then backend against backend", cmd_gradcheck},
     {"info", "a model's layers, parameters, work and memory; or the list of known models", cmd_info},
     {"data", "fetch, verify and look at data sets", cmd_data},

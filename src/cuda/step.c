@@ -18,7 +18,14 @@ static cug_status gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const u
     return cug_cuda_launched(ex->device, err, op);
 }
 
-const cug_step_ops cug_cuda_step = {.advance = advance, .gather = gather};
+static cug_status shift(uint8_t *out, const uint8_t *in, const int32_t *shifts, const cug_cursor *cursor,
+                        const cug_shift_shape *s, const cug_exec *ex) {
+    const char *op = "shift";
+    CUG_TRY(cuda_ready(op, ex, 0));
+    return cug_cuda_launched(ex->device, cug_cuda_shift(out, in, shifts, cursor, s, cuda_stream(ex)), op);
+}
+
+const cug_step_ops cug_cuda_step = {.advance = advance, .gather = gather, .shift = shift};
 
 /* A ring and what taking from it needs besides. */
 typedef struct stage {

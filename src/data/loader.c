@@ -65,6 +65,18 @@ size_t cug_loader_batches(const cug_loader *l) {
     return l->batch > 0 ? (l->n + (size_t)l->batch - 1) / (size_t)l->batch : 0;
 }
 
+static void copy_image(uint8_t *out, const cug_loader *l, uint32_t epoch, int32_t id, size_t size) {
+    const cug_images *im = l->images;
+    const uint8_t *in = im->pixels + (size_t)id * size;
+    int dy = 0, dx = 0;
+    if (!l->shift) {
+        memcpy(out, in, size);
+        return;
+    }
+    cug_shift_draw(l->seed, epoch, id, l->shift, &dy, &dx);
+    cug_shift_image(out, in, im->H, im->W, im->C, dy, dx);
+}
+
 void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *ids, uint8_t *pixels, int32_t *labels,
                       int *n) {
     const cug_images *im = l->images;
@@ -76,7 +88,7 @@ void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *id
         if (l->shuffle) at = cug_permute(l->seed, CUG_RNG_SHUFFLE, epoch, (uint32_t)l->n, at);
         int32_t id = l->ids ? l->ids[at] : (int32_t)at;
         ids[i] = id;
-        if (pixels) memcpy(pixels + (size_t)i * size, im->pixels + (size_t)id * size, size);
+        if (pixels) copy_image(pixels + (size_t)i * size, l, epoch, id, size);
         if (labels) labels[i] = im->labels[id];
     }
     *n = count;

@@ -1,5 +1,5 @@
 /* evaluation.c - scores from a confusion matrix. */
-#include <cuglyph/train.h>
+#include <cuglyph/evaluation.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,39 @@ void cug_wilson(int64_t k, int64_t n, double *low, double *high) {
 
 static double ratio(int64_t a, int64_t b) { return b ? (double)a / (double)b : 0; }
 
+static cug_averages scores(int64_t hit, int64_t predicted, int64_t support) {
+    return (cug_averages){ratio(hit, predicted), ratio(hit, support), ratio(2 * hit, predicted + support)};
+}
+
+static void add_scaled(cug_averages *sum, cug_averages a, double by) {
+    sum->precision += by * a.precision;
+    sum->recall += by * a.recall;
+    sum->f1 += by * a.f1;
+}
+
+static void score_classes(cug_evaluation *e) {
+    size_t k = (size_t)e->classes;
+    int64_t hits = 0, predictions = 0, samples = 0;
+    int present = 0;
+    cug_averages macro = {0}, weighted = {0};
+    for (size_t c = 0; c < k; c++) {
+        int64_t support = 0, predicted = 0, hit = e->confusion[c * k + c];
+        for (size_t j = 0; j < k; j++) {
+            support += e->confusion[c * k + j];
+            predicted += e->confusion[j * k + c];
+        }
+        cug_averages a = scores(hit, predicted, support);
+        e->per_class[c] = (cug_class_score){support, a.precision, a.recall, a.f1};
+        hits += hit, predictions += predicted, samples += support;
+        present += support || predicted;
+        add_scaled(&macro, a, 1);
+        add_scaled(&weighted, a, (double)support);
+    }
+    e->micro = scores(hits, predictions, samples);
+    if (present) add_scaled(&e->macro, macro, 1.0 / present);
+    if (samples) add_scaled(&e->weighted, weighted, 1 / (double)samples);
+}
+
 cug_status cug_evaluation_make(cug_evaluation *e, const cug_metrics *m, const int64_t *confusion, int classes) {
     memset(e, 0, sizeof *e);
     size_t k = (size_t)classes;
@@ -33,29 +66,7 @@ cug_status cug_evaluation_make(cug_evaluation *e, const cug_metrics *m, const in
     e->loss = m->count ? m->loss_sum / (double)m->count : NAN;
     e->accuracy = ratio(m->correct, m->count);
     cug_wilson(m->correct, m->count, &e->low, &e->high);
-    int present = 0;
-    for (size_t c = 0; c < k; c++) {
-        cug_class_score *s = &e->per_class[c];
-        int64_t predicted = 0;
-        for (size_t j = 0; j < k; j++) {
-            s->support += confusion[c * k + j];
-            predicted += confusion[j * k + c];
-        }
-        int64_t hit = confusion[c * k + c];
-        s->precision = ratio(hit, predicted);
-        s->recall = ratio(hit, s->support);
-        s->f1 = ratio(2 * hit, predicted + s->support);
-        if (!s->support) continue;
-        present++;
-        e->macro_precision += s->precision;
-        e->macro_recall += s->recall;
-        e->macro_f1 += s->f1;
-    }
-    if (present) {
-        e->macro_precision /= present;
-        e->macro_recall /= present;
-        e->macro_f1 /= present;
-    }
+    score_classes(e);
     return CUG_OK;
 }
 

@@ -20,6 +20,17 @@ cug_status trainer_feed_start(trainer *t) {
     return cug_net_stage(t->j.net, fill, t);
 }
 
+/* How far each sample of the epoch's order is moved; overwrites the order, which the net has by now. */
+static cug_status feed_shifts(trainer *t) {
+    const cug_loader *l = &t->j.train;
+    for (size_t i = 0; i < l->n; i++) {
+        int dy, dx;
+        cug_shift_draw(l->seed, (uint32_t)t->at.epoch, t->order[i], l->shift, &dy, &dx);
+        t->order[i] = CUG_SHIFT_PACK(dy, dx);
+    }
+    return cug_net_shifts(t->j.net, t->order, l->images->H, l->images->W, l->images->C);
+}
+
 cug_status trainer_feed_epoch(trainer *t) {
     if (t->j.loader != JOB_RESIDENT) return CUG_OK;
     const cug_loader *l = &t->j.train;
@@ -28,7 +39,8 @@ cug_status trainer_feed_epoch(trainer *t) {
     int n = 0;
     for (size_t b = 0; b < t->batches; b++)
         cug_loader_batch(l, (uint32_t)t->at.epoch, b, t->order + b * (size_t)l->batch, 0, 0, &n);
-    return cug_net_order(t->j.net, t->order);
+    CUG_TRY(cug_net_order(t->j.net, t->order));
+    return l->shift ? feed_shifts(t) : CUG_OK;
 }
 
 cug_status trainer_feed_steps(trainer *t, uint64_t end) {

@@ -43,13 +43,16 @@ static cug_status open_data(job *j, const cug_config *c) {
     if (c->val >= tr->count)
         return cug_fail(CUG_ECONFIG_VALUE, "val = %lld: only %d training images; hold out fewer with --val N",
                         (long long)c->val, tr->count);
+    if (c->shift >= tr->H || c->shift >= tr->W)
+        return cug_fail(CUG_ECONFIG_VALUE, "shift = %lld: images of %dx%d would be moved out of sight; take less",
+                        (long long)c->shift, tr->H, tr->W);
     CUG_TRY(check_fit(j));
     CUG_TRY(cug_split_stratified(tr, (size_t)c->val, c->seed, &j->train_ids, &j->n_train, &j->val_ids, &j->n_val));
     cug_images_stats(tr, j->train_ids, j->n_train, &j->mean, &j->sd);
     cug_scaling_factors(c->scale, j->mean, j->sd, &j->scale, &j->shift);
-    j->train = (cug_loader){tr, j->train_ids, j->n_train, (int)c->batch, 1, c->seed};
-    j->val = (cug_loader){tr, j->val_ids, j->n_val, (int)c->eval_batch, 0, c->seed};
-    j->test = (cug_loader){&j->d->test, 0, (size_t)j->d->test.count, (int)c->eval_batch, 0, c->seed};
+    j->train = (cug_loader){tr, j->train_ids, j->n_train, (int)c->batch, 1, c->seed, (int)c->shift};
+    j->val = (cug_loader){tr, j->val_ids, j->n_val, (int)c->eval_batch, 0, c->seed, 0};
+    j->test = (cug_loader){&j->d->test, 0, (size_t)j->d->test.count, (int)c->eval_batch, 0, c->seed, 0};
     return CUG_OK;
 }
 
@@ -159,20 +162,55 @@ cug_batch job_batch(job *j, const cug_loader *l, uint32_t epoch, size_t b) {
     return batch;
 }
 
-cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e,
+/* Room for a batch's outputs on the host. */
+typedef struct outputs {
+    double *z, *loss;
+    int32_t *predicted;
+    size_t K;
+} outputs;
+
+static cug_status open_outputs(outputs *o, const job *j, int batch) {
+    size_t n = (size_t)batch;
+    o->K = cug_value_count(&j->g->values[j->g->output]);
+    o->z = malloc(n * o->K * sizeof *o->z);
+    o->loss = malloc(n * sizeof *o->loss);
+    o->predicted = malloc(n * sizeof *o->predicted);
+    return o->z && o->loss && o->predicted ? CUG_OK
+                                           : cug_fail(CUG_ENOMEM, "out of memory for a batch of %d outputs", batch);
+}
+
+static cug_status add_samples(const job *j, outputs *o, const cug_batch *b, cug_sample_scores *samples) {
+    CUG_TRY(cug_net_outputs(j->net, b->n, o->z, o->loss, o->predicted));
+    for (size_t i = 0; i < (size_t)b->n; i++) {
+        cug_sample s = {.id = b->ids[i], .label = b->labels[i], .predicted = o->predicted[i], .loss = o->loss[i]};
+        CUG_TRY(cug_sample_outputs(&s, j->g->loss, o->z + i * o->K, (int)o->K));
+        CUG_TRY(cug_sample_scores_add(samples, &s));
+    }
+    return CUG_OK;
+}
+
+cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e, cug_sample_scores *samples,
                         void (*on_batch)(void *user, uint64_t done, uint64_t of), void *user) {
     size_t classes = (size_t)j->d->classes, batches = cug_loader_batches(part);
     cug_metrics m;
+    outputs o = {0};
+    cug_status st = CUG_OK;
     int64_t *confusion = malloc(classes * classes * sizeof *confusion);
     if (!confusion) return cug_fail(CUG_ENOMEM, "out of memory for a confusion matrix of %zu classes", classes);
-    cug_status st = cug_net_metrics_reset(j->net);
-    for (size_t b = 0; st == CUG_OK && b < batches; b++) {
+    if (samples) CUG_GOTO(open_outputs(&o, j, part->batch));
+    CUG_GOTO(cug_net_metrics_reset(j->net));
+    for (size_t b = 0; b < batches; b++) {
         cug_batch batch = job_batch(j, part, 0, b);
-        st = cug_net_eval_step(j->net, &batch);
-        if (st == CUG_OK && on_batch) on_batch(user, b + 1, batches);
+        CUG_GOTO(cug_net_eval_step(j->net, &batch));
+        if (samples) CUG_GOTO(add_samples(j, &o, &batch, samples));
+        if (on_batch) on_batch(user, b + 1, batches);
     }
-    if (st == CUG_OK) st = cug_net_metrics_read(j->net, &m, confusion);
-    if (st == CUG_OK) st = cug_evaluation_make(e, &m, confusion, j->d->classes);
+    CUG_GOTO(cug_net_metrics_read(j->net, &m, confusion));
+    st = cug_evaluation_make(e, &m, confusion, j->d->classes);
+cleanup:
+    free(o.z);
+    free(o.loss);
+    free(o.predicted);
     free(confusion);
     return st;
 }

@@ -36,8 +36,9 @@ void job_close(job *j);
 /* Next batch of a loader into the job's host buffers. */
 cug_batch job_batch(job *j, const cug_loader *l, uint32_t epoch, size_t b);
 
-/* The whole part through the net; e is made (free it). on_batch may be NULL. */
-cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e,
+/* The whole part through the net; e is made (free it). samples (opened) gets each sample, or is NULL; on_batch may be
+ * NULL. */
+cug_status job_evaluate(job *j, const cug_loader *part, cug_evaluation *e, cug_sample_scores *samples,
                         void (*on_batch)(void *user, uint64_t done, uint64_t of), void *user);
 
 #endif

@@ -111,7 +111,7 @@ void cug_net_free(cug_net *n) {
     }
     void *owned[] = {n->params, n->grads,      n->state[0],   n->state[1], n->arena,     n->pixels,
                      n->labels, n->ids,        n->step,       n->metrics,  n->confusion, n->table,
-                     n->cursor, n->all_pixels, n->all_labels, n->order};
+                     n->cursor, n->all_pixels, n->all_labels, n->order,    n->shifts,    n->unmoved};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) n->be->free(n->ex.device, owned[i]);
     free(n->runs);
     free(n->rows);
@@ -126,6 +126,8 @@ void cug_net_memory_used(const cug_net *n, cug_net_memory *m) {
     m->arena = n->arena_bytes;
     m->batch = n->max_batch * (cug_value_count(&n->g->values[0]) + 2 * sizeof(int32_t));
     m->data = cug_net_hold_bytes(n->g, (size_t)n->count, (size_t)n->order_count);
+    if (n->shifts)
+        m->data += (size_t)n->order_count * sizeof *n->shifts + n->max_batch * cug_value_count(&n->g->values[0]);
     m->records = rows + sizeof *n->step + sizeof *n->metrics + confusion_bytes(n);
     m->total = m->params + m->grads + m->state + m->arena + m->batch + m->data + m->records;
 }
@@ -161,6 +163,15 @@ cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels
 
 cug_status cug_net_order(cug_net *n, const int32_t *order) {
     return n->be->upload(n->ex.device, n->order, order, (size_t)n->order_count * sizeof *order, n->ex.stream);
+}
+
+cug_status cug_net_shifts(cug_net *n, const int32_t *shifts, int H, int W, int C) {
+    if (!n->all_pixels || (size_t)H * (size_t)W * (size_t)C != n->pixel_bytes)
+        return cug_fail(CUG_EINVAL, "shifts of images of %dx%dx%d, which no data set held has", H, W, C);
+    n->shift = (cug_shift_shape){.H = H, .W = W, .C = C, .order = n->order_count};
+    if (!n->shifts) CUG_TRY(zeroed(n, &n->shifts, (size_t)n->order_count * sizeof *shifts));
+    if (!n->unmoved) CUG_TRY(zeroed(n, &n->unmoved, n->max_batch * n->pixel_bytes));
+    return n->be->upload(n->ex.device, n->shifts, shifts, (size_t)n->order_count * sizeof *shifts, n->ex.stream);
 }
 
 cug_status cug_net_metrics_reset(cug_net *n) {

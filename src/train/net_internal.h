@@ -36,6 +36,10 @@ struct cug_net {
     uint8_t *all_pixels;
     int32_t *all_labels, *order;
     uint64_t count, order_count;
+    /* of a data set held, when its images are moved: how far, and the batch before that */
+    int32_t *shifts;
+    uint8_t *unmoved;
+    cug_shift_shape shift;
 };
 
 #endif

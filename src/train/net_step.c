@@ -1,6 +1,7 @@
 /* net_step.c - training and evaluation steps. A step is one list of work on the device, the same for every step of its
  * batch size: it finds its number, rates and samples there, so it can be recorded once and launched again. */
 #include <math.h>
+#include <string.h>
 
 #include "range.h"
 #include "train/net_internal.h"
@@ -80,10 +81,15 @@ static cug_status advance(cug_net *n, cug_plan *p) {
     return n->be->step->advance(n->step, n->cursor, n->table, &n->ex);
 }
 
+/* The batch out of the data set held; its images moved where that is asked for. */
 static cug_status gather(cug_net *n, cug_plan *p) {
     const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
-    return n->be->step->gather(n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels, n->order, n->cursor, &s,
-                               &n->ex);
+    CUG_TRY(n->be->step->gather(n->shifts ? n->unmoved : n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels,
+                                n->order, n->cursor, &s, &n->ex));
+    if (!n->shifts) return CUG_OK;
+    cug_shift_shape shift = n->shift;
+    shift.N = cug_plan_batch(p);
+    return n->be->step->shift(n->pixels, n->unmoved, n->shifts, n->cursor, &shift, &n->ex);
 }
 
 static cug_status train_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
@@ -171,4 +177,34 @@ cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     cug_status st = run(n, n->eval[size], eval_work, &n->eval_replay[size]);
     range_pop(n->be);
     return st;
+}
+
+/* float32 at the start of `values` to double in place, from the end: a double covers the floats 2i and 2i+1, read
+ * before. */
+static void widen(double *values, size_t count) {
+    for (size_t i = count; i-- > 0;) {
+        float narrow;
+        memcpy(&narrow, (char *)values + i * sizeof narrow, sizeof narrow);
+        values[i] = (double)narrow;
+    }
+}
+
+static cug_status fetch(cug_net *n, const cug_tensor *t, double *out) {
+    if (!out) return CUG_OK;
+    size_t count = cug_tensor_count(t);
+    CUG_TRY(n->be->download(n->ex.device, out, t->ptr, count * cug_dtype_size(t->dtype), n->ex.stream));
+    if (t->dtype == CUG_F32) widen(out, count);
+    return CUG_OK;
+}
+
+cug_status cug_net_outputs(cug_net *n, int batch, double *z, double *loss, int32_t *predicted) {
+    int size = size_of(n->eval, batch);
+    if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", batch);
+    const cug_plan *p = n->eval[size];
+    cug_tensor outputs = cug_plan_value(p, n->g->output), losses = cug_plan_loss_values(p);
+    CUG_TRY(fetch(n, &outputs, z));
+    CUG_TRY(fetch(n, &losses, loss));
+    if (!predicted) return CUG_OK;
+    return n->be->download(n->ex.device, predicted, cug_plan_predictions(p).ptr, (size_t)batch * sizeof *predicted,
+                           n->ex.stream);
 }

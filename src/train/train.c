@@ -165,7 +165,7 @@ static cug_status end_epoch(trainer *t) {
     double spent = trainer_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
     cug_metrics m = t->at.metrics;
     if (t->j.n_val) {
-        CUG_GOTO(job_evaluate(&t->j, &t->j.val, &val, on_eval_batch, t));
+        CUG_GOTO(job_evaluate(&t->j, &t->j.val, &val, 0, on_eval_batch, t));
         v = &val;
         if (!isfinite(val.loss)) {
             st = cug_fail(CUG_ENUMERIC, "epoch %lld: the validation loss is NaN or Inf", (long long)t->at.epoch + 1);
@@ -213,7 +213,7 @@ static cug_status finish(trainer *t, cug_train_result *res) {
     res->test_loss = res->test_accuracy = NAN;
     if (!t->j.d->test.count) return CUG_OK;
     cug_evaluation test = {0};
-    CUG_TRY(job_evaluate(&t->j, &t->j.test, &test, on_eval_batch, t));
+    CUG_TRY(job_evaluate(&t->j, &t->j.test, &test, 0, on_eval_batch, t));
     cug_status st = trainer_log_final(t, &test, weights, stopped_early(t));
     if (st == CUG_OK) {
         cug_event e = {.kind = CUG_EVENT_FINAL, .epoch = t->at.epoch, .evaluation = &test};

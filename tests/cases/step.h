@@ -10,4 +10,9 @@ static const cug_gather_shape step_cases[] = {{1, 1, 1, 2},     {3, 16, 5, 9},  
 
 #define STEP_CASES ((int)(sizeof step_cases / sizeof *step_cases))
 
+/* N, H, W, C, entries of the array of shifts; half of the array is before the batch, and some batches run past it. */
+static const cug_shift_shape shift_cases[] = {{1, 1, 1, 1, 2}, {9, 5, 3, 1, 17}, {6, 28, 28, 1, 30}, {4, 7, 9, 3, 5}};
+
+#define SHIFT_CASES ((int)(sizeof shift_cases / sizeof *shift_cases))
+
 #endif

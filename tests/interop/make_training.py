@@ -172,14 +172,15 @@ def scores(name, classes, labels, pred):
     each = rng.uniform(0, 3, labels.size).astype(np.float32)
     every = list(range(classes))
     p, r, f, support = sklearn.metrics.precision_recall_fscore_support(labels, pred, labels=every, zero_division=0)
-    present = [c for c in every if support[c]]  # cuglyph's means leave out classes without samples
-    macro = sklearn.metrics.precision_recall_fscore_support(labels, pred, labels=present, average="macro", zero_division=0)
+    # of the classes that occur, as sample or as prediction
+    mean = {kind: np.array(sklearn.metrics.precision_recall_fscore_support(labels, pred, average=kind, zero_division=0)[:3])
+            for kind in ("macro", "micro", "weighted")}
     hits = int((labels == pred).sum())
     interval = scipy.stats.binomtest(hits, labels.size).proportion_ci(0.95, method="wilson")
     fix.sample("scores", name, [fix.call(
         "scores", [labels.size, classes], {"labels": labels, "pred": pred, "loss": each},
         {"confusion": sklearn.metrics.confusion_matrix(labels, pred, labels=every), "support": support.astype(np.int32),
-         "per_class": np.stack([p, r, f], 1), "macro": np.array(macro[:3]),
+         "per_class": np.stack([p, r, f], 1), **mean,
          "accuracy": np.array([sklearn.metrics.accuracy_score(labels, pred), *interval]),
          "loss": np.array([each.astype(np.float64).mean()])})])
 

@@ -157,7 +157,7 @@ static void close_to(op_world *w, const sample_call *c, const op_side *s, const 
 
 static void judge(op_world *w, const sample_call *c, const op_side *s, const cug_evaluation *e) {
     const double *per_class = sample_reals(c, "want", "per_class", NULL);
-    const double *macro = sample_reals(c, "want", "macro", NULL), *hits = sample_reals(c, "want", "accuracy", NULL);
+    const double *hits = sample_reals(c, "want", "accuracy", NULL);
     const int32_t *support = sample_integers(c, "want", "support", NULL);
     for (int k = 0; k < c->shape[1]; k++) {
         if (e->per_class[k].support != support[k])
@@ -167,9 +167,14 @@ static void judge(op_world *w, const sample_call *c, const op_side *s, const cug
         close_to(w, c, s, "recall of class", k, e->per_class[k].recall, per_class[3 * k + 1]);
         close_to(w, c, s, "F1 of class", k, e->per_class[k].f1, per_class[3 * k + 2]);
     }
-    close_to(w, c, s, "macro precision", 0, e->macro_precision, macro[0]);
-    close_to(w, c, s, "macro recall", 0, e->macro_recall, macro[1]);
-    close_to(w, c, s, "macro F1", 0, e->macro_f1, macro[2]);
+    const char *const mean[] = {"macro", "micro", "weighted"};
+    const cug_averages *const got[] = {&e->macro, &e->micro, &e->weighted};
+    for (int m = 0; m < 3; m++) {
+        const double *want = sample_reals(c, "want", mean[m], NULL);
+        close_to(w, c, s, mean[m], 0, got[m]->precision, want[0]);
+        close_to(w, c, s, mean[m], 1, got[m]->recall, want[1]);
+        close_to(w, c, s, mean[m], 2, got[m]->f1, want[2]);
+    }
     close_to(w, c, s, "accuracy", 0, e->accuracy, hits[0]);
     close_to(w, c, s, "interval's end", 0, e->low, hits[1]);
     close_to(w, c, s, "interval's end", 1, e->high, hits[2]);
@@ -177,13 +182,13 @@ static void judge(op_world *w, const sample_call *c, const op_side *s, const cug
 }
 
 static void scores(op_world *w, const sample_call *c) {
-    static const char *const reals[] = {"per_class", "macro", "accuracy", "loss"};
+    static const char *const reals[] = {"per_class", "macro", "micro", "weighted", "accuracy", "loss"};
     int K = c->shape[1], lacking = !sample_integers(c, "want", "support", NULL);
     const cug_metrics_shape shape = {c->shape[0], K};
     size_t n = (size_t)shape.N, cells = (size_t)K * (size_t)K;
     const cug_metrics zero = {0, 0, 0};
     const void *want[OP_SLOTS] = {NULL, sample_integers(c, "want", "confusion", NULL)};
-    for (int i = 0; i < 4; i++) lacking |= !sample_reals(c, "want", reals[i], NULL);
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) lacking |= !sample_reals(c, "want", reals[i], NULL);
     const op_call call = {
         .op = "metrics",
         .name = c->name,
