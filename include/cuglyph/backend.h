@@ -73,6 +73,11 @@ typedef struct cug_backend {
     cug_status (*ring_take)(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
     void (*ring_close)(void *ring); /* NULL is safe */
 
+    /* Names what the calling thread does from push to pop, for a profiler; ranges nest. NULL: nobody would see them.
+     * The name is read before push returns. */
+    void (*range_push)(const char *name);
+    void (*range_pop)(void);
+
     /* Ops; a NULL table: this backend does not have it. */
     const cug_conv2d_ops *conv2d;
     const cug_conv_block_ops *conv_block;

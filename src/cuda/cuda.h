@@ -78,6 +78,10 @@ cug_status cug_cuda_stage_open(void **ring, cug_device *dev, int max_batch, size
 cug_status cug_cuda_stage_take(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
 void cug_cuda_stage_close(void *ring);
 
+/* trace.c: ranges of the backend table. */
+void cug_cuda_range_push(const char *name);
+void cug_cuda_range_pop(void);
+
 /* What an op asks of ex before it launches: a device, made current, and `need` bytes of workspace. */
 static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t need) {
     CUG_TRY(cug_check_workspace(op, ex, need));

@@ -120,7 +120,9 @@ static void *produce(void *ring) {
     cug_status st = enter_device(r);
     if (st != CUG_OK) give_up(r, st, job);
     while ((job = next_job(r)) != DONE) {
+        cug_cuda_range_push(job == FILL ? "stage batch" : "copy batch");
         st = job == FILL ? fill_slot(r) : issue_copy(r);
+        cug_cuda_range_pop();
         if (st != CUG_OK) give_up(r, st, job);
     }
     return NULL;
@@ -153,7 +155,10 @@ static cug_status wait_issued(cug_cuda_ring *r, int *have) {
 cug_status cug_cuda_ring_next(cug_cuda_ring *r, cug_cuda_ring_batch *out, void *stream) {
     int have = 0;
     *out = (cug_cuda_ring_batch){.n = 0};
-    CUG_TRY(wait_issued(r, &have));
+    cug_cuda_range_push("wait for batch");
+    cug_status st = wait_issued(r, &have);
+    cug_cuda_range_pop();
+    CUG_TRY(st);
     if (!have) return CUG_OK;
     uint64_t s = r->taken;
     CUG_TRY(cug_cuda_enter(r->dev));
