@@ -10,7 +10,7 @@ for op in $ops; do
     room "src/cpu/$op.c"
     room "src/cuda/$op.c"
     room "kernels/$op.cu"
-    room "tests/cases/$op.h"
+    room "src/cases/$op.h"
     [ "$op" = conv_block ] || room "src/ref/$op.c" # its reference is the ops it stands for
     case $op in
     softmax_xent | bce_logits | mse | normalize | optimizer | metrics | step) ;; # called by the plan and the net, not a layer
