@@ -161,6 +161,10 @@ cudaError_t cug_cuda_gather(uint8_t *pixels, int32_t *labels, int32_t *ids, cons
                             const int32_t *all_labels, const int32_t *order, const cug_cursor *cursor,
                             const cug_gather_shape *s, cudaStream_t stream);
 
+/* --- peaks (timing.h) ------------------------------------------------------------------------------------------------
+ * `rounds` steps of 8 chains a thread, 256 threads a block; *flop: the floating-point operations queued. sink: 1 kB. */
+cudaError_t cug_cuda_fma_peak(float *sink, int rounds, int blocks, double *flop, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

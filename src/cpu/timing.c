@@ -39,10 +39,8 @@ typedef struct copy_job {
 static void copy_part(void *ctx, size_t lo, size_t hi, int part) {
     const copy_job *j = ctx;
     (void)part;
-    for (size_t i = lo; i < hi; i++) {
-        const size_t at = i * j->piece, left = at < j->bytes ? j->bytes - at : 0;
-        memcpy(j->dst + at, j->src + at, left < j->piece ? left : j->piece);
-    }
+    for (size_t at = lo * j->piece; at < hi * j->piece && at < j->bytes; at += j->piece)
+        memcpy(j->dst + at, j->src + at, j->bytes - at < j->piece ? j->bytes - at : j->piece);
 }
 
 static cug_status copy_peak(void *dst, const void *src, size_t bytes, int parts, const cug_exec *ex) {
