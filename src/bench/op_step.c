@@ -215,7 +215,8 @@ int bench_update(bench_case *c, int i) {
     begin(c, "optimizer", "update", offsetof(cug_backend, optimizer));
     if (i >= rules) {
         for (rule = 0; optimizer_cases[rule].p.kind != CUG_OPT_ADAM; rule++) {}
-        if (!buffer_from(c, i - rules, &n)) return 0;
+        const int k = i - rules < OPTIMIZER_BUFFERS ? i - rules : i - rules + 1; /* mlp's was there */
+        if (!buffer_from(c, k, &n)) return 0;
     } else {
         if (!buffer_from(c, OPTIMIZER_BUFFERS, &n)) return 0;
     }

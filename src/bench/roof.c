@@ -151,7 +151,7 @@ double bench_roof_seconds(const bench_roof *r, cug_precision p, double flop, dou
     return compute > move ? compute : move;
 }
 
-cug_status bench_roof_clock(const bench_roof *r, bench_side *s, double *fraction) {
+cug_status bench_roof_clock(bench_roof *r, bench_side *s, double *fraction) {
     const bench_limits l = {.samples = 5, .min_time = 0, .max_time = 0, .noise = 1e9, .sample_time = 1e-3};
     peak p = {.s = s};
     double rate = 0;
@@ -160,6 +160,7 @@ cug_status bench_roof_clock(const bench_roof *r, bench_side *s, double *fraction
     CUG_TRY(s->be->alloc(s->dev, &p.sink, SINK_BYTES));
     cug_status st = fma_rate(&p, &l, &rate);
     s->be->free(s->dev, p.sink);
+    if (rate > r->flops[CUG_PREC_FP32]) r->flops[CUG_PREC_FP32] = rate;
     *fraction = rate / r->flops[CUG_PREC_FP32];
     return st;
 }

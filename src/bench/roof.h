@@ -28,7 +28,8 @@ cug_status bench_roof_add(bench_roof *r, bench_side *s, const bench_limits *l);
 double bench_roof_seconds(const bench_roof *r, cug_precision p, double flop, double bytes, int cold);
 
 /* float32 peak now, as a fraction of the one measured: less than 1 when the clock was lowered or others use the
- * machine. About 10 ms. 1 where there is no peak. */
-cug_status bench_roof_clock(const bench_roof *r, bench_side *s, double *fraction);
+ * machine. A higher one becomes the peak: it was the first measurement that was disturbed. About 10 ms. 1 where there
+ * is none. */
+cug_status bench_roof_clock(bench_roof *r, bench_side *s, double *fraction);
 
 #endif

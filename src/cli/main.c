@@ -14,6 +14,7 @@ static const command commands[] = {
     {"train", "train a model; the result is a run folder", cmd_train},
     {"eval", "evaluate a run: loss, accuracy, confusion matrix, scores a class", cmd_eval},
     {"gradcheck", "prove a model's gradients: central differences, then backend against backend", cmd_gradcheck},
+    {"bench", "time ops, training and inference; compare with an earlier run", cmd_bench},
     {"info", "a model's layers, parameters, work and memory; or the list of known models", cmd_info},
     {"data", "fetch, verify and look at data sets", cmd_data},
 };
