@@ -71,6 +71,7 @@ static void run(gpu_check *c) {
     if (!c->small) check_sanitizer(c);
     if (c->times > 0) {
         time_ops(c);
+        time_kernels(c);
         time_training(c);
     }
     if (!c->small) check_mnist(c);
