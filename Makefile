@@ -71,7 +71,7 @@ help:
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
-	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make bench       images/s of training steps and where their time goes (BENCH_ARGS=\"--device cpu --threads 1,2\")"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make clean       remove $(BUILD)"
@@ -133,8 +133,11 @@ $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LINK    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-bench: $(BUILD)/bench/cpu_ops
-	@$<
+# cuglyph bench says more: every kernel by itself, inference, comparison with an earlier run (docs/PERFORMANCE.md).
+BENCH_ARGS ?=
+bench: $(BIN)
+	@$(BIN) bench train cnn-d mlp $(BENCH_ARGS)
+	@$(BIN) bench train sprint --batch 256 $(BENCH_ARGS)
 
 # --- style and static checks -------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')

@@ -18,9 +18,11 @@ static cug_status point(const growth *g, plot_series *s, const cug_graph *graph,
     o.graph = graph;
     o.batch = batch;
     o.split = 0;
+    o.steps = steps;
+    if (steps > 1 && o.limits.samples > 3) o.limits.samples = 3; /* long ones average by themselves */
     CUG_TRY(bench_steps_run(&r, &o));
     s->x[s->n] = r.flop / 2 * steps * 1e-9;
-    s->y[s->n] = r.step.median * steps;
+    s->y[s->n] = r.step.median;
     if (g->progress) g->progress(g->user, s->name, s->x[s->n], s->y[s->n]);
     s->n++;
     return CUG_OK;

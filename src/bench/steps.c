@@ -87,7 +87,7 @@ static cug_status step_once(stepper *s) {
 static cug_status sample(void *user, int calls, double *seconds) {
     stepper *s = user;
     const double start = bench_now();
-    for (int i = 0; i < calls; i++) CUG_TRY(step_once(s));
+    for (int i = 0, n = s->o->steps > 1 ? calls * s->o->steps : calls; i < n; i++) CUG_TRY(step_once(s));
     CUG_TRY(s->be->sync(s->dev, NULL));
     *seconds = bench_now() - start;
     return CUG_OK;

@@ -20,6 +20,7 @@ typedef struct bench_steps_options {
     int ordinal, threads;
     const cug_graph *graph;
     int batch;
+    int steps;    /* timed together, as one measurement; 0: 1 */
     int training; /* 0: evaluation */
     int split;    /* also find where the time goes */
     uint64_t seed;
@@ -29,7 +30,7 @@ typedef struct bench_steps_options {
 typedef struct bench_steps {
     char device[256];
     int threads;
-    bench_stats step;      /* seconds a step, its batch taken from images in host memory */
+    bench_stats step;      /* seconds a step (of o->steps together), batches taken from images in host memory */
     cug_net_memory memory; /* of the device */
     double flop;           /* of a step, dense; backward counts what is wanted */
     double joules;         /* a step; < 0: the device does not report it */

@@ -1,12 +1,14 @@
 /* bench_kernels.c - cuglyph bench kernels. */
 #include "cli/bench.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct kernels_run {
     bench_cli b;
     bench_kernels_options o;
     bench_report report;
+    const char *isa;
     int list;
 } kernels_run;
 
@@ -52,6 +54,7 @@ static int parse(int argc, char **argv, kernels_run *k) {
         if (!got) got = cli_value(argc, argv, &i, "--op", &k->o.op);
         if (!got) got = cli_value(argc, argv, &i, "--shape", &k->o.shape);
         if (!got) got = cli_value(argc, argv, &i, "--source", &k->o.source);
+        if (!got) got = cli_value(argc, argv, &i, "--isa", &k->isa);
         if (got < 0) return cli_usage(name, "%s needs a value", argv[i]);
         if (got) continue;
         if ((got = cli_value(argc, argv, &i, "--precision", &v))) {
@@ -118,6 +121,19 @@ static int list_cases(void) {
     return 0;
 }
 
+/* The cpu backend reads its instruction set from the environment when a device is opened. */
+static cug_status run_isas(kernels_run *k) {
+    char word[16];
+    for (const char *list = k->isa; list; list = *list ? list + 1 : NULL) {
+        const size_t n = strcspn(list, ",");
+        snprintf(word, sizeof word, "%.*s", (int)n, list);
+        setenv("CUGLYPH_CPU_ISA", word, 1);
+        CUG_TRY(bench_kernels(&k->o));
+        list += n;
+    }
+    return k->isa ? CUG_OK : bench_kernels(&k->o);
+}
+
 static int stopped(void) { return bench_cli_stop; }
 
 static int run(kernels_run *k, int argc, char **argv) {
@@ -136,7 +152,7 @@ static int run(kernels_run *k, int argc, char **argv) {
     if (st == CUG_OK) {
         bench_cli_head();
         bench_cli_catch();
-        st = bench_kernels(&k->o);
+        st = run_isas(k);
     }
     /* What was measured before a stop or a wrong result is worth keeping. */
     rc = k->report.rows && json_array_size(k->report.rows) ? bench_cli_finish(&k->b, &k->report) : 0;

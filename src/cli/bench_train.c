@@ -58,13 +58,14 @@ static double peak_rss(void) {
 
 static void show(const bench_steps *s, const bench_steps_options *o) {
     const double t = s->step.median;
-    char energy[64] = "energy not reported";
+    char energy[64] = "energy not reported", noise[32] = "noise not known";
     if (s->joules > 0)
         snprintf(energy, sizeof energy, "%.3g J a step, %.3g J per 1000 images", s->joules,
                  1000 * s->joules / o->batch);
     printf("\n%s, batch %d, %s\n", o->graph->name, o->batch, s->device);
-    printf("  %.3f ms a step (+-%.1f %%, %d samples), %.0f images/s, %.1f GFLOP/s dense\n", t * 1e3,
-           isfinite(s->step.noise) ? 100 * s->step.noise : 0, s->step.n, o->batch / t, s->flop / t * 1e-9);
+    if (isfinite(s->step.noise)) snprintf(noise, sizeof noise, "+-%.1f %%", 100 * s->step.noise);
+    printf("  %.3f ms a step (%s, %d samples), %.0f images/s, %.1f GFLOP/s dense\n", t * 1e3, noise, s->step.n,
+           o->batch / t, s->flop / t * 1e-9);
     printf("  %.1f MB on the device (parameters %.1f, gradients %.1f, optimizer %.1f, activations %.1f), process peak "
            "%.0f MB; %s\n",
            (double)s->memory.total * 1e-6, (double)s->memory.params * 1e-6, (double)s->memory.grads * 1e-6,

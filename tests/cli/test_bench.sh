@@ -21,7 +21,7 @@ expect "a batch" 2 "numbers from 1 to 65536" "$CUGLYPH" bench train mlp --batch 
 expect "precision" 2 "fp32, tf32, bf16" "$CUGLYPH" bench kernels --precision fp16
 expect "a precision that the CPU lacks" 1 "" "$CUGLYPH" bench kernels --precision bf16 --device cpu
 expect "device" 2 "expected auto, cpu" "$CUGLYPH" bench train mlp --device tpu
-expect "device number" 2 "expected auto, cpu|." "$CUGLYPH" bench kernels --device cpu:1
+expect "device number" 2 "expected auto, cpu" "$CUGLYPH" bench kernels --device cpu:1
 expect "no model" 2 "which model" "$CUGLYPH" bench train
 expect "unknown model" 1 "cnn-d" "$CUGLYPH" bench train cnn-dd --device cpu
 expect "a chart of kernels" 2 "of bench train" "$CUGLYPH" bench kernels --plot x.svg
@@ -30,6 +30,8 @@ expect "the list of cases" 0 "^conv2d +bwd +models +cnn-d conv2" "$CUGLYPH" benc
 expect "one kernel" 0 "^linear fwd +one sample .* GFLOP|^linear fwd +one sample" "$CUGLYPH" bench "${one[@]}" --json "$dir/a.json" --csv "$dir/a.csv"
 grep -q '"key": "linear fwd cases/one sample cpu' "$dir/a.json" && pass "its JSON" || fail "its JSON" "$(cat "$dir/a.json")"
 [ "$(wc -l <"$dir/a.csv")" -eq 2 ] && pass "its CSV" || fail "its CSV" "$(cat "$dir/a.csv")"
+expect "instruction sets" 0 "cpu base" "$CUGLYPH" bench "${one[@]}" --isa base
+expect "an instruction set that is not there" 1 "CUGLYPH_CPU_ISA=mmx" "$CUGLYPH" bench "${one[@]}" --isa mmx
 expect "a file that cannot be written" 1 "none/x.json" "$CUGLYPH" bench "${one[@]}" --json "$dir/none/x.json"
 
 # An earlier run that took a picosecond, and one that took an hour.
