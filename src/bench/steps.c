@@ -26,6 +26,7 @@ typedef struct stepper {
     uint64_t staged;          /* on the ring's thread: which batch it fills */
     int use_ring;
     bench_profile *profile;
+    cug_backend heard; /* be, with its ranges listened to */
 } stepper;
 
 /* --- data --------------------------------------------------------------------------------------------------------- */
@@ -129,12 +130,12 @@ static void close_net(stepper *s) {
  * -------------------------------------- */
 
 static double package_joules(void) {
-    double micro = -1;
+    char text[64], *end = text;
     FILE *f = fopen("/sys/class/powercap/intel-rapl:0/energy_uj", "re");
     if (!f) return -1;
-    if (fscanf(f, "%lf", &micro) != 1) micro = -1;
+    const double micro = fgets(text, sizeof text, f) ? strtod(text, &end) : 0;
     fclose(f);
-    return micro < 0 ? -1 : micro * 1e-6;
+    return end == text ? -1 : micro * 1e-6;
 }
 
 static cug_status measure_steps(bench_steps *out, stepper *s) {
@@ -180,9 +181,8 @@ static void count_flop(bench_steps *out, const cug_plan *p) {
 
 /* At least 20 steps and as long as a measurement takes. */
 static cug_status split_steps(bench_steps *out, stepper *s) {
-    cug_backend heard;
-    CUG_TRY(bench_profile_open(&s->profile, &heard, s->be));
-    s->be = &heard; /* lives as long as this net */
+    CUG_TRY(bench_profile_open(&s->profile, &s->heard, s->be));
+    s->be = &s->heard;
     cug_status st = open_net(s, 1);
     for (int i = 0; st == CUG_OK && i < 3; i++) st = step_once(s);
     if (st == CUG_OK) st = s->be->sync(s->dev, NULL);
