@@ -28,7 +28,7 @@ struct cug_device {
     void *scratch;      /* CUG_CUDA_SCRATCH_BYTES for the ops whose tables have no workspace(): one stream at a time */
     cudaError_t broken; /* an error that CUDA repeats for every later call, and where it was first seen */
     char broken_at[64];
-    char text[384];
+    char text[512];
 };
 
 extern const cug_conv2d_ops cug_cuda_conv2d;
@@ -53,6 +53,8 @@ extern const cug_timing cug_cuda_timing;
 cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt);
 void cug_cuda_close(cug_device *dev);
 const char *cug_cuda_describe(const cug_device *dev);
+/* Page-locked memory was refused: the description says so from now on, once. */
+void cug_cuda_unpinned(cug_device *dev);
 /* Makes this device the calling thread's current one, as every CUDA call wants it. */
 cug_status cug_cuda_enter(cug_device *dev);
 static inline cudaStream_t cug_cuda_stream(const cug_device *dev, void *stream) {
@@ -64,6 +66,7 @@ cug_status cug_cuda_bounces_open(cug_device *dev);
 void cug_cuda_bounces_close(cug_device *dev);
 cug_status cug_cuda_alloc(cug_device *dev, void **out, size_t bytes);
 void cug_cuda_free(cug_device *dev, void *ptr);
+cug_status cug_cuda_memory(cug_device *dev, size_t *free_bytes, size_t *total);
 cug_status cug_cuda_upload(cug_device *dev, void *dst, const void *host, size_t bytes, void *stream);
 cug_status cug_cuda_download(cug_device *dev, void *host, const void *src, size_t bytes, void *stream);
 cug_status cug_cuda_copy(cug_device *dev, void *dst, const void *src, size_t bytes, void *stream);
@@ -79,6 +82,8 @@ cug_status cug_cuda_stage_open(void **ring, cug_device *dev, int max_batch, size
                                void *user);
 cug_status cug_cuda_stage_take(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
 void cug_cuda_stage_close(void *ring);
+void cug_cuda_stage_waits(void *ring, double *take, double *room);
+size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes);
 
 /* trace.c: ranges of the backend table. */
 void cug_cuda_range_push(const char *name);

@@ -6,8 +6,10 @@
 #include "train/net_internal.h"
 #include "train/nonfinite.h"
 
+typedef cug_status net_work(cug_net *n, cug_plan *p);
+
 /* A call under a profiler's name. */
-static cug_status under(cug_net *n, const char *name, cug_status (*work)(cug_net *n, cug_plan *p), cug_plan *p) {
+static cug_status under(cug_net *n, const char *name, net_work *work, cug_plan *p) {
     range_push(n->be, name);
     cug_status st = work(n, p);
     range_pop(n->be);
@@ -91,8 +93,8 @@ static cug_status gather(cug_net *n, cug_plan *p) {
                                &n->ex);
 }
 
-static cug_status add_training_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
-static cug_status add_eval_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 1); }
+static cug_status train_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
+static cug_status eval_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 1); }
 
 /* All of a training step that runs on the device; with a data set held there, finding the batch too. */
 static cug_status train_work(cug_net *n, cug_plan *p) {
@@ -103,16 +105,14 @@ static cug_status train_work(cug_net *n, cug_plan *p) {
     CUG_TRY(cug_plan_backward(p, &n->ex));
     CUG_TRY(under(n, "gradient norm", grad_norm, p));
     CUG_TRY(under(n, "optimizer", update, p));
-    return under(n, "metrics", add_training_metrics, p);
+    return under(n, "metrics", train_metrics, p);
 }
 
 static cug_status eval_work(cug_net *n, cug_plan *p) {
     CUG_TRY(cug_plan_forward(p, &n->ex));
     CUG_TRY(cug_plan_loss(p, &n->ex));
-    return under(n, "metrics", add_eval_metrics, p);
+    return under(n, "metrics", eval_metrics, p);
 }
-
-typedef cug_status net_work(cug_net *n, cug_plan *p);
 
 static cug_status record(cug_net *n, cug_plan *p, net_work *work, void **graph) {
     CUG_TRY(n->be->graph_begin(n->ex.device, n->ex.stream));
@@ -131,13 +131,6 @@ static cug_status run(cug_net *n, cug_plan *p, net_work *work, net_replay *repla
     return n->be->graph_launch(n->ex.device, replay->graph, n->ex.stream);
 }
 
-static cug_status run_named(cug_net *n, const char *name, cug_plan *p, net_work *work, net_replay *replay) {
-    range_push(n->be, name);
-    cug_status st = run(n, p, work, replay);
-    range_pop(n->be);
-    return st;
-}
-
 static cug_status take_staged(cug_net *n, int want) {
     int got = 0;
     CUG_TRY(n->be->ring_take(n->ring, n->pixels, n->labels, n->ids, &got, n->ex.stream));
@@ -154,7 +147,10 @@ cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
     else if (n->ring)
         CUG_TRY(take_staged(n, batch));
     n->next++;
-    return run_named(n, "training step", n->train[size], train_work, &n->train_replay[size]);
+    range_push(n->be, "training step");
+    cug_status st = run(n, n->train[size], train_work, &n->train_replay[size]);
+    range_pop(n->be);
+    return st;
 }
 
 int cug_net_queues(const cug_net *n) { return n->be->graph_begin != 0; }
@@ -178,5 +174,8 @@ cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     int size = size_of(n->eval, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
     CUG_TRY(upload_batch(n, b));
-    return run_named(n, "evaluation step", n->eval[size], eval_work, &n->eval_replay[size]);
+    range_push(n->be, "evaluation step");
+    cug_status st = run(n, n->eval[size], eval_work, &n->eval_replay[size]);
+    range_pop(n->be);
+    return st;
 }

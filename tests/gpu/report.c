@@ -91,7 +91,7 @@ int gpu_report_open(gpu_check *c) {
     char path[1024];
     pthread_t thread;
     report.check = c;
-    report.start = gpu_now();
+    report.start = gpu_now() - c->spent;
     snprintf(path, sizeof path, "%s/log.txt", c->out);
     c->log = fopen(path, "w");
     if (!c->log || pthread_create(&thread, NULL, watch, NULL) != 0) {
