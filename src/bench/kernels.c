@@ -158,7 +158,11 @@ static cug_status open_sides(session *w, int threads) {
     for (int p = 0; p < 3; p++)
         for (int lib = 0; lib < 2; lib++) {
             const cug_choice choice = lib ? CUG_CHOOSE_LIBRARY : CUG_CHOOSE_OWN;
-            const cug_device_options o = {w->o->ordinal, threads, (cug_precision)p, choice, choice};
+            const cug_device_options o = {.ordinal = w->o->ordinal,
+                                          .threads = threads,
+                                          .precision = (cug_precision)p,
+                                          .conv = choice,
+                                          .gemm = choice};
             if (w->o->precisions && !(w->o->precisions >> p & 1)) continue;
             CUG_TRY(open_side(w, &o, plain));
         }

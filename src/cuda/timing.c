@@ -39,12 +39,14 @@ static cug_status fma_peak(void *sink, int rounds, int parts, cug_precision prec
                            const cug_exec *ex) {
     int sms = 0;
     (void)parts;
-    if (precision != CUG_PREC_FP32)
-        return cug_fail(CUG_ENOTSUP, "cuda: the tensor cores' peak is not measured by this build");
     CUG_TRY(cuda_ready("fma peak", ex, 0));
     CUDA_TRY(ex->device, cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, ex->device->ordinal));
-    return cug_cuda_launched(
-        ex->device, cug_cuda_fma_peak(sink, rounds, sms * BLOCKS_A_MULTIPROCESSOR, flop, cuda_stream(ex)), "fma peak");
+    const int blocks = sms * BLOCKS_A_MULTIPROCESSOR;
+    const cudaError_t err = precision == CUG_PREC_FP32
+                                ? cug_cuda_fma_peak(sink, rounds, blocks, flop, cuda_stream(ex))
+                                : cug_cuda_mma_peak(sink, rounds, blocks, precision, flop, cuda_stream(ex));
+    if (err == cudaErrorNotSupported) return cug_fail(CUG_ENOTSUP, "cuda: this build has no products on tensor cores");
+    return cug_cuda_launched(ex->device, err, "peak");
 }
 
 static cug_status copy_peak(void *dst, const void *src, size_t bytes, int parts, const cug_exec *ex) {
