@@ -1,6 +1,7 @@
 /* test_bench_report.c - results as JSON and CSV, the comparison of two runs, and the chart. */
 #include "bench/growth.h"
 #include "bench/report.h"
+#include "bench/roof_plot.h"
 #include "support/scratch.h"
 #include <criterion/criterion.h>
 #include <math.h>
@@ -154,7 +155,7 @@ Test(bench_report, comparison_with_what_is_not_such_a_file) {
 Test(bench_report, chart) {
     char path[300];
     plot_series s[2] = {{.name = "a < b & c", .n = 3, .x = {1, 10, 100}, .y = {1e-3, 2e-3, 4e-3}},
-                        {.name = "line", .n = 2, .x = {1, 100}, .y = {1e-3, 0.1}, .dashed = 1}};
+                        {.name = "line", .n = 2, .x = {1, 100}, .y = {1e-3, 0.1}, .style = PLOT_DASHED}};
     snprintf(path, sizeof path, "%s", scratch_path("p.svg"));
     cr_assert_eq(plot_write(path, "title", "x", "y", s, 2), CUG_OK, "%s", cug_error());
     char *text = file_read(path, NULL);
@@ -169,6 +170,34 @@ Test(bench_report, chart) {
     cr_expect_eq(plot_write(path, "t", "x", "y", s, 2), CUG_EINVAL);
     s[0].n = s[1].n = 0;
     cr_expect_eq(plot_write(path, "t", "x", "y", s, 2), CUG_EINVAL);
+}
+
+/* Warm float32 rows of the project's own kernels are points; the roofs need peaks; nothing to draw is an error. */
+Test(bench_report, roofline_chart) {
+    static roof_plot p;
+    char path[300];
+    const bench_roof roof = {.flops = {1e11}, .copy = {{1 << 15, 1e11}, {1 << 25, 1e10}}};
+    bench_row r[] = {row("a", 1e-3, 0.01), row("b", 2e-3, 0.01), row("c", 1e-3, 0.01), row("d", 1e-3, 0.01),
+                     row("e", 1e-3, 0.01)};
+    snprintf(path, sizeof path, "%s", scratch_path("roof.svg"));
+    cr_expect_eq(roof_plot_write(&p, path), CUG_EINVAL);
+    r[1].cache = "cold";
+    r[2].precision = "bf16";
+    snprintf(r[3].implementation, sizeof r[3].implementation, "cuda library");
+    snprintf(r[4].op, sizeof r[4].op, "pool2d");
+    roof_plot_device(&p, "cpu", &roof);
+    for (int i = 0; i < 5; i++) roof_plot_row(&p, &r[i]);
+    int points = 0;
+    for (int i = 0; i < PLOT_SERIES; i++) points += p.s[i].n;
+    cr_expect_eq(points, 1);
+    cr_expect_float_eq(p.s[2].x[0], 10, 1e-9);
+    cr_expect_float_eq(p.s[2].y[0], 1e9, 1);
+    cr_assert_eq(roof_plot_write(&p, path), CUG_OK, "%s", cug_error());
+    char *text = file_read(path, NULL);
+    cr_assert(text);
+    cr_expect(strstr(text, "roof, memory") && strstr(text, "conv2d fwd") && !strstr(text, "linear fwd") &&
+              !strstr(text, "nan"));
+    free(text);
 }
 
 /* More of everything is more work: x grows along each series, as its formula says for images. */

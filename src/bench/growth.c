@@ -58,7 +58,7 @@ cug_status bench_growth(plot_series out[GROWTH_SERIES], const bench_steps_option
         CUG_TRY(family(&g, &out[3], small ? 2 : 16, 1 + (i ? 1 << (i - 1) : 0)));
     }
     plot_series *line = &out[4];
-    line->dashed = 1;
+    line->style = PLOT_DASHED;
     line->n = 2;
     line->x[0] = out[0].x[0], line->x[1] = out[0].x[points - 1];
     line->y[0] = out[0].y[0], line->y[1] = line->y[0] * line->x[1] / line->x[0];

@@ -94,12 +94,16 @@ static void mark(FILE *f, double x, double y, int kind, const char *colour) {
 
 static void draw_series(FILE *f, const plot_series *s, int i, const axis *x, const axis *y) {
     const int legend_y = TOP + 14 + 22 * i, legend_x = WIDTH - RIGHT + 14;
-    fputs("<path d=\"", f);
-    for (int k = 0; k < s->n; k++) fprintf(f, "%c%.1f %.1f", k ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
-    fprintf(f, "M%d %dh28\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", legend_x, legend_y, colours[i],
-            s->dashed ? " stroke-dasharray=\"6 5\"" : "");
-    for (int k = 0; k < s->n && !s->dashed; k++) mark(f, place(x, s->x[k]), place(y, s->y[k]), i, colours[i]);
-    if (!s->dashed) mark(f, legend_x + 14, legend_y, i, colours[i]);
+    if (s->style != PLOT_MARKS) {
+        fputs("<path d=\"", f);
+        for (int k = 0; k < s->n; k++) fprintf(f, "%c%.1f %.1f", k ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
+        fprintf(f, "M%d %dh28\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", legend_x, legend_y, colours[i],
+                s->style == PLOT_DASHED ? " stroke-dasharray=\"6 5\"" : "");
+    }
+    if (s->style != PLOT_DASHED) {
+        for (int k = 0; k < s->n; k++) mark(f, place(x, s->x[k]), place(y, s->y[k]), i, colours[i]);
+        mark(f, legend_x + 14, legend_y, i, colours[i]);
+    }
     fprintf(f, "<text x=\"%d\" y=\"%d\">", legend_x + 36, legend_y + 4);
     text(f, s->name);
     fputs("</text>\n", f);

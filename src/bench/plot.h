@@ -5,13 +5,15 @@
 #include <cuglyph/status.h>
 
 #define PLOT_SERIES 8
-#define PLOT_POINTS 64
+#define PLOT_POINTS 128
+
+typedef enum { PLOT_LINE, PLOT_DASHED, PLOT_MARKS } plot_style; /* marks on a line; a dashed line; marks alone */
 
 typedef struct plot_series {
     const char *name;
     int n;
     double x[PLOT_POINTS], y[PLOT_POINTS]; /* all > 0 */
-    int dashed;                            /* a line for comparison, without marks */
+    plot_style style;
 } plot_series;
 
 /* The file is replaced only when complete. CUG_EINVAL: no points, or one that is not a positive number. */

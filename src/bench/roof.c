@@ -82,8 +82,8 @@ static size_t cold_size(const bench_side *s, int small) {
 }
 
 static cug_status measure_copies(bench_roof *r, peak *p, int small, const bench_limits *l) {
-    const size_t sizes[BENCH_COPIES] = {(size_t)32 << 10, (size_t)512 << 10, (size_t)4 << 20, (size_t)32 << 20,
-                                        r->cold_bytes};
+    const size_t KiB = 1024, MiB = KiB * KiB;
+    const size_t sizes[BENCH_COPIES] = {32 * KiB, 512 * KiB, 4 * MiB, 12 * MiB, 48 * MiB, r->cold_bytes};
     int n = 0;
     for (int i = 0; i < BENCH_COPIES; i++) {
         if (sizes[i] > r->cold_bytes) continue;

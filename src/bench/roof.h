@@ -5,7 +5,7 @@
 
 #include "bench/side.h"
 
-#define BENCH_COPIES 5
+#define BENCH_COPIES 6
 
 typedef struct bench_roof {
     double flops[3];   /* a second, by cug_precision, all cores; 0: no such products */

@@ -1,4 +1,5 @@
 /* bench_kernels.c - cuglyph bench kernels. */
+#include "bench/roof_plot.h"
 #include "cli/bench.h"
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@ typedef struct kernels_run {
     bench_cli b;
     bench_kernels_options o;
     bench_report report;
+    roof_plot plot;
     const char *isa;
     int list;
 } kernels_run;
@@ -71,13 +73,13 @@ static int parse(int argc, char **argv, kernels_run *k) {
         else
             return cli_usage(name, "unexpected argument '%s'", argv[i]);
     }
-    if (k->b.plot) return cli_usage(name, "--plot is of bench train and bench infer");
     return 0;
 }
 
 static cug_status on_device(void *user, const bench_side *s, const bench_roof *r) {
     kernels_run *k = user;
     bench_cli_device(s->be->describe(s->dev), r);
+    roof_plot_device(&k->plot, s->be->describe(s->dev), r);
     printf("\n%-22s %-26s %-40s %-17s %11s %6s %9s %8s %6s%s\n", "op", "case", "shape", "on", "us", "+-%", "GFLOP/s",
            "GB/s", "% roof", "  vs library");
     return bench_report_device(&k->report, s->be->describe(s->dev), s->threads, r);
@@ -106,6 +108,7 @@ static cug_status on_row(void *user, const bench_row *r) {
     if (r->clock < 0.95) printf("  peak was at %.0f %%", 100 * r->clock);
     printf("\n");
     fflush(stdout);
+    roof_plot_row(&k->plot, r);
     return bench_report_kernel(&k->report, r);
 }
 
@@ -156,13 +159,14 @@ static int run(kernels_run *k, int argc, char **argv) {
     }
     /* What was measured before a stop or a wrong result is worth keeping. */
     rc = k->report.rows && json_array_size(k->report.rows) ? bench_cli_finish(&k->b, &k->report) : 0;
+    if (st == CUG_OK && k->b.plot) st = roof_plot_write(&k->plot, k->b.plot);
     if (st != CUG_OK) rc = cli_fail(st);
     bench_report_close(&k->report);
     return rc;
 }
 
 int bench_kernels_command(int argc, char **argv) {
-    kernels_run k = {.list = 0};
+    static kernels_run k; /* too large for a stack */
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help();

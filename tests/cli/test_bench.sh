@@ -24,12 +24,14 @@ expect "device" 2 "expected auto, cpu" "$CUGLYPH" bench train mlp --device tpu
 expect "device number" 2 "expected auto, cpu" "$CUGLYPH" bench kernels --device cpu:1
 expect "no model" 2 "which model" "$CUGLYPH" bench train
 expect "unknown model" 1 "cnn-d" "$CUGLYPH" bench train cnn-dd --device cpu
-expect "a chart of kernels" 2 "of bench train" "$CUGLYPH" bench kernels --plot x.svg
 expect "the list of cases" 0 "^conv2d +bwd +models +cnn-d conv2" "$CUGLYPH" bench kernels --list
 
 expect "one kernel" 0 "^linear fwd +one sample .* GFLOP|^linear fwd +one sample" "$CUGLYPH" bench "${one[@]}" --json "$dir/a.json" --csv "$dir/a.csv"
 grep -q '"key": "linear fwd cases/one sample cpu' "$dir/a.json" && pass "its JSON" || fail "its JSON" "$(cat "$dir/a.json")"
 [ "$(wc -l <"$dir/a.csv")" -eq 2 ] && pass "its CSV" || fail "its CSV" "$(cat "$dir/a.csv")"
+expect "a chart with nothing to draw" 1 "nothing|no warm float32" "$CUGLYPH" bench kernels --op bias --shape 1x1 "${quick[@]}" --plot "$dir/k.svg"
+expect "its roofline" 0 "^linear fwd" "$CUGLYPH" bench "${one[@]}" --plot "$dir/k.svg"
+grep -q "roof, memory" "$dir/k.svg" && pass "its chart" || fail "its chart" "$(head -c 300 "$dir/k.svg")"
 expect "instruction sets" 0 "cpu base" "$CUGLYPH" bench "${one[@]}" --isa base
 expect "an instruction set that is not there" 1 "CUGLYPH_CPU_ISA=mmx" "$CUGLYPH" bench "${one[@]}" --isa mmx
 expect "a file that cannot be written" 1 "none/x.json" "$CUGLYPH" bench "${one[@]}" --json "$dir/none/x.json"
