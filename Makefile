@@ -163,7 +163,7 @@ lint:
 # --- fuzzing -----------------------------------------------------------------------------------------------------------
 FUZZ_SECONDS ?= 60
 # The parsers and what they need; training and backends stay out.
-FUZZ_SRC := $(filter-out src/backend.c src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
+FUZZ_SRC := $(filter-out src/backend.c src/bench/% src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
   $(filter src/train/config%,$(SRC)) src/train/schedule.c
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
