@@ -2,6 +2,7 @@
 #include "bench/report.h"
 #include "host.h"
 #include <cuglyph/checkpoint.h>
+#include <cuglyph/version.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

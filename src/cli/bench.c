@@ -1,6 +1,7 @@
 /* bench.c - cuglyph bench: the options that its parts share, and their headers and files. */
 #include "cli/bench.h"
 #include "host.h"
+#include <cuglyph/version.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>

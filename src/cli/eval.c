@@ -22,6 +22,7 @@ static void help(void) {
            "  --data NAME      another data set: mnist, fashion-mnist, idx:IMAGES,LABELS (default: the run's)\n"
            "  --data-dir DIR   where it lies (default: the run's, else CUGLYPH_DATA, else the cache folder)\n"
            "  --device D       auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
+           "  --precision P    fp32, tf32 or bf16 (default: the run's)\n"
            "  --eval-batch N   images at a time (default: the run's)\n"
            "  --threads N      of the cpu backend (default: the run's)\n"
            "  --json           one JSON object instead of tables\n"
@@ -32,11 +33,8 @@ static int parse(int argc, char **argv, arguments *a) {
     const struct {
         const char *name;
         const char **out;
-    } texts[] = {{"--weights", &a->req.weights},
-                 {"--part", &a->req.part},
-                 {"--data", &a->req.data},
-                 {"--data-dir", &a->req.data_dir},
-                 {"--device", &a->req.device}};
+    } texts[] = {{"--weights", &a->req.weights},   {"--part", &a->req.part},     {"--data", &a->req.data},
+                 {"--data-dir", &a->req.data_dir}, {"--device", &a->req.device}, {"--precision", &a->req.precision}};
     const struct {
         const char *name;
         int64_t *out;

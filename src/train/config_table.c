@@ -21,13 +21,14 @@ static const char *loader_word(int i) {
     static const char *const words[] = {"auto", "plain", "staged", "resident"};
     return i < 4 ? words[i] : NULL;
 }
+static const char *precision_word(int i) { return cug_precision_name((cug_precision)i); }
 static const char *monitor_word(int i) {
     static const char *const words[] = {"val_loss", "val_accuracy"};
     return i < 2 ? words[i] : NULL;
 }
 
 _Static_assert(sizeof(cug_scaling) == sizeof(int) && sizeof(cug_schedule_kind) == sizeof(int) &&
-                   sizeof(cug_opt_kind) == sizeof(int),
+                   sizeof(cug_opt_kind) == sizeof(int) && sizeof(cug_precision) == sizeof(int),
                "words are stored through an int");
 
 #define AT(field) offsetof(cug_config, field)
@@ -105,6 +106,7 @@ static const cug_row rows[] = {
 #define GROUP "machine"
     TEXT("device", "NAME", device, "auto", "auto (cuda if there is one, else cpu), cpu, ref, cuda or cuda:N"),
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
+    WORD("precision", precision, "fp32", precision_word, "GPU: factors of products in fp32, tf32 or bf16; sums in fp32"),
     CHOICE("loader", loader, "auto", loader_word, "training batches: auto, plain, staged (sent ahead), resident"),
     FLAG("no-graph", no_graph, "GPU: launch every op of a step, no CUDA graphs (for finding faults)"),
     FLAG("no-reuse", no_reuse, "every tensor in memory of its own (for finding faults)"),
@@ -121,7 +123,7 @@ const cug_option *cug_option_at(int i) { return i >= 0 && i < N_ROWS ? &rows[i].
 
 int cug_config_find(const char *key) {
     for (int i = 0; i < N_ROWS; i++)
-        if (strcmp(rows[i].option.key, key) == 0) return i;
+        if (*rows[i].option.key == *key && strcmp(rows[i].option.key, key) == 0) return i;
     return -1;
 }
 

@@ -24,7 +24,7 @@ static cug_status split_name(const char *device, char *name, size_t n, int *ordi
 }
 
 cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_device **dev, const char **note) {
-    cug_device_options opt = {.threads = (int)c->threads};
+    cug_device_options opt = {.threads = (int)c->threads, .precision = c->precision};
     char name[32];
     if (note) *note = "";
     if (strcmp(c->device, "auto") != 0) {
@@ -46,6 +46,11 @@ cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_devi
         }
         snprintf(note_text, sizeof note_text, "%.500s; using the CPU", cug_error());
         if (note) *note = note_text;
+    }
+    if (c->precision != CUG_PREC_FP32) {
+        const char *why = cuda ? cug_error() : "this build has no CUDA";
+        return cug_fail(CUG_ENOTSUP, "--precision %s needs a GPU (%.400s); the CPU computes in --precision fp32",
+                        cug_precision_name(c->precision), why);
     }
     *be = cug_backend_find("cpu");
     return (*be)->open(dev, &opt);

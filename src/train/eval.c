@@ -72,6 +72,7 @@ static cug_status open_source(source *s, const cug_eval_request *req) {
     CUG_TRY(set_text(&s->config, "data", req->data));
     CUG_TRY(set_text(&s->config, "data-dir", req->data_dir));
     CUG_TRY(set_text(&s->config, "device", req->device));
+    CUG_TRY(set_text(&s->config, "precision", req->precision));
     CUG_TRY(set_number(&s->config, "eval-batch", req->eval_batch));
     CUG_TRY(set_number(&s->config, "threads", req->threads));
     /* a float64 checkpoint came from ref, the only float64 device */
