@@ -74,7 +74,7 @@ help:
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make interop     samples of PyTorch, ONNX, scikit-learn made anew, with a Python of its own, and run; interop-break: see them fail"
-	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make bench       images/s of training steps and where their time goes (BENCH_ARGS=\"--device cpu --threads 1,2\")"
 	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
 	@echo "make accept      trains every model for fixed seeds and holds its accuracy against its floor (MODELS=... for some)"
@@ -148,8 +148,11 @@ $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LINK    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDLIBS)
 
-bench: $(BUILD)/bench/cpu_ops
-	@$<
+# cuglyph bench says more: every kernel by itself, inference, comparison with an earlier run (docs/PERFORMANCE.md).
+BENCH_ARGS ?=
+bench: $(BIN)
+	@$(BIN) bench train cnn-d mlp $(BENCH_ARGS)
+	@$(BIN) bench train sprint --batch 256 $(BENCH_ARGS)
 
 # Accuracy of every model with a calibrated floor, fixed seeds: an hour or more on a small machine. DEVICE=cpu|cuda, MODELS="mlp cnn-d".
 accept: $(BIN)

@@ -1,4 +1,4 @@
-/* test_ops.c - every op of every backend against the float64 reference, over the tables in tests/cases. */
+/* test_ops.c - every op of every backend against the float64 reference, over the tables in src/cases. */
 #include "support/op_tests.h"
 #include <criterion/criterion.h>
 

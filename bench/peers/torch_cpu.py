@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch on the CPU at the work of bench/cpu_ops.c: training steps of cnn-d, mlp or sprint on data in memory.
+"""PyTorch on the CPU at the work of `make bench`: training steps of cnn-d, mlp or sprint on data in memory.
 
     torch_cpu.py [--model cnn-d|mlp|sprint] [--batch N] [--threads N] [--channels-last] [--steps N] [--repeat N]
 

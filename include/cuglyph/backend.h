@@ -19,6 +19,7 @@
 #include <cuglyph/pool2d.h>
 #include <cuglyph/softmax_xent.h>
 #include <cuglyph/step.h>
+#include <cuglyph/timing.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +83,8 @@ typedef struct cug_backend {
      * The name is read before push returns. */
     void (*range_push)(const char *name);
     void (*range_pop)(void);
+
+    const cug_timing *timing; /* NULL: the host's clock, and no peaks */
 
     /* Ops; a NULL table: this backend does not have it. */
     const cug_conv2d_ops *conv2d;

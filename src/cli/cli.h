@@ -11,6 +11,7 @@ int cmd_predict(int argc, char **argv);
 int cmd_gradcheck(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_data(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 /* `cuglyph info --device`, with argv[0] = "--device". */
 int info_devices(int argc, char **argv);

@@ -15,6 +15,7 @@ static const command commands[] = {
     {"eval", "evaluate a run: accuracy, top-k, calibration, confusion matrix, worst errors", cmd_eval},
     {"predict", "what a run says of PNG pictures or IDX files", cmd_predict},
     {"gradcheck", "prove a model's gradients: central differences, then backend against backend", cmd_gradcheck},
+    {"bench", "time ops, training and inference; compare with an earlier run", cmd_bench},
     {"info", "a model's layers, parameters, work and memory; or the list of known models", cmd_info},
     {"data", "fetch, verify and look at data sets", cmd_data},
 };

@@ -132,6 +132,7 @@ const cug_backend cug_backend_cpu = {
     .copy = cpu_move,
     .fill = cpu_fill,
     .sync = cpu_sync,
+    .timing = &cug_cpu_timing,
     .conv2d = &cug_cpu_conv2d,
     .conv_block = &cug_cpu_conv_block,
     .pool2d = &cug_cpu_pool2d,

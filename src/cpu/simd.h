@@ -86,6 +86,11 @@ typedef struct cug_simd {
     void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                            const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
     void (*sum_rows)(float *y, const float *x, size_t rows, size_t cols); /* y[c] += sum_m x[m * cols + c] */
+
+    /* For measuring: `rounds` times one step of independent multiply-add chains in registers, enough of them to hide
+     * each one's latency; their sum. Floating-point operations of a round: 2 * lanes * fma_chains. */
+    float (*fma)(int rounds);
+    int fma_chains;
 } cug_simd;
 
 extern const cug_simd cug_simd_base, cug_simd_avx2, cug_simd_avx512;

@@ -28,6 +28,7 @@ const cug_backend cug_backend_cuda = {
     .ring_bytes = cug_cuda_stage_bytes,
     .range_push = cug_cuda_range_push,
     .range_pop = cug_cuda_range_pop,
+    .timing = &cug_cuda_timing,
     .conv2d = &cug_cuda_conv2d,
     .conv_block = &cug_cuda_conv_block,
     .pool2d = &cug_cuda_pool2d,

@@ -24,6 +24,7 @@ struct cug_device {
     cudaStream_t compute, copy;
     cug_cuda_bounce bounce[CUG_CUDA_BOUNCES];
     int next_bounce;
+    cudaEvent_t *marks; /* CUG_TIMING_MARKS of timing.h, each made at its first use; NULL before */
     void *scratch;      /* CUG_CUDA_SCRATCH_BYTES for the ops whose tables have no workspace(): one stream at a time */
     cudaError_t broken; /* an error that CUDA repeats for every later call, and where it was first seen */
     char broken_at[64];
@@ -46,6 +47,7 @@ extern const cug_normalize_ops cug_cuda_normalize;
 extern const cug_optimizer_ops cug_cuda_optimizer;
 extern const cug_metrics_ops cug_cuda_metrics;
 extern const cug_step_ops cug_cuda_step;
+extern const cug_timing cug_cuda_timing;
 
 /* device.c */
 cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt);
@@ -86,6 +88,9 @@ size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes);
 /* trace.c: ranges of the backend table. */
 void cug_cuda_range_push(const char *name);
 void cug_cuda_range_pop(void);
+
+/* timing.c: destroys the marks. */
+void cug_cuda_marks_close(cug_device *dev);
 
 /* What an op asks of ex before it launches: a device, made current, and `need` bytes of workspace. */
 static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t need) {

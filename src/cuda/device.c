@@ -96,6 +96,7 @@ void cug_cuda_close(cug_device *dev) {
     if (dev->compute) (void)cudaStreamSynchronize(dev->compute);
     cug_cuda_free(dev, dev->scratch);
     cug_cuda_bounces_close(dev);
+    cug_cuda_marks_close(dev);
     if (dev->copy) (void)cudaStreamDestroy(dev->copy);
     if (dev->compute) (void)cudaStreamDestroy(dev->compute);
     (void)cudaGetLastError();

@@ -24,11 +24,18 @@ static int size_of(cug_plan *const *plans, int batch) {
     return -1;
 }
 
-static cug_status upload_batch(cug_net *n, const cug_batch *b) {
+static cug_status copy_batch(cug_net *n, const cug_batch *b) {
     size_t count = (size_t)b->n;
     CUG_TRY(n->be->upload(n->ex.device, n->pixels, b->pixels, count * n->pixel_bytes, n->ex.stream));
     CUG_TRY(n->be->upload(n->ex.device, n->labels, b->labels, count * sizeof *b->labels, n->ex.stream));
     return n->be->upload(n->ex.device, n->ids, b->ids, count * sizeof *b->ids, n->ex.stream);
+}
+
+static cug_status upload_batch(cug_net *n, const cug_batch *b) {
+    range_push(n->be, "upload");
+    cug_status st = copy_batch(n, b);
+    range_pop(n->be);
+    return st;
 }
 
 static cug_status add_metrics(cug_net *n, const cug_plan *p, int batch, int with_confusion) {

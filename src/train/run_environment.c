@@ -1,14 +1,12 @@
 /* run_environment.c - RUN/environment.json: what the figures of a run depend on besides its config. Nothing that names
  * the machine, its user or its folders. */
+#include "host.h"
 #include "train/run_internal.h"
 #include <cuglyph/checkpoint.h>
 #include <jansson.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef CUG_HAVE_CUDA
@@ -23,42 +21,14 @@
 #define COMPILER "gcc " __VERSION__
 #endif
 
-/* "model name" on x86, "cpu model" and the like elsewhere; the architecture where there is none. */
-static void cpu_model(char *out, size_t n, const char *fallback) {
-    static const char *const keys[] = {"model name", "cpu model", "Model"};
-    char line[512];
-    snprintf(out, n, "%s", fallback);
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    if (!f) return;
-    for (int found = 0; !found && fgets(line, sizeof line, f);)
-        for (int k = 0; k < 3 && !found; k++) {
-            char *colon = strchr(line, ':');
-            if (!colon || strncmp(line, keys[k], strlen(keys[k])) != 0) continue;
-            colon += 1 + strspn(colon + 1, " \t");
-            colon[strcspn(colon, "\n")] = 0;
-            snprintf(out, n, "%s", colon);
-            found = 1;
-        }
-    fclose(f);
-}
-
-static int usable_cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static json_t *describe(const char *device_line) {
-    struct utsname u = {0};
     char os[256], cpu[256], date[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    uname(&u);
-    snprintf(os, sizeof os, "%s %s %s", u.sysname, u.release, u.machine);
-    cpu_model(cpu, sizeof cpu, u.machine);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    host_system(os, sizeof os);
+    host_cpu(cpu, sizeof cpu);
+    host_date(date, sizeof date);
     json_int_t memory = (json_int_t)sysconf(_SC_PHYS_PAGES) * (json_int_t)sysconf(_SC_PAGESIZE);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:b}", "version", CUG_VERSION, "date", date, "compiler",
-                     COMPILER, "os", os, "cpu", cpu, "cores", usable_cores(), "memory_bytes", memory, "device",
+                     COMPILER, "os", os, "cpu", cpu, "cores", host_cores(), "memory_bytes", memory, "device",
                      device_line, "cuda", BUILT_WITH_CUDA);
 }
 

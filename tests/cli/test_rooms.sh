@@ -9,7 +9,7 @@ for op in $ops; do
     room "include/cuglyph/$op.h"
     room "src/cuda/$op.c"
     room "kernels/$op.cu"
-    room "tests/cases/$op.h"
+    room "src/cases/$op.h"
     case $op in
     step) room "src/host_step.c" ;; # copies alone, the same for both
     *) room "src/cpu/$op.c" ;;

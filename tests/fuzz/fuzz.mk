@@ -7,7 +7,7 @@ FUZZ_RUNS    ?= -1
 FUZZ_SAN     := address,undefined
 FUZZ_FLAGS   := -std=c11 -g -O1 -fno-sanitize-recover=all
 # The parsers and what they need; training and backends stay out.
-FUZZ_SRC     := $(filter-out src/backend.c src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
+FUZZ_SRC     := $(filter-out src/backend.c src/bench/% src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
   $(filter src/train/config%,$(SRC)) src/train/schedule.c
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZERS      := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -58,6 +58,7 @@ void check_repeats(gpu_check *c);   /* steps.c: the same run again, with every l
 void check_steps(gpu_check *c);     /* steps.c: training steps against ref */
 void check_sanitizer(gpu_check *c); /* sanitizer.c */
 void time_ops(gpu_check *c);        /* time_ops.c */
+void time_kernels(gpu_check *c);    /* bench.c */
 void time_loader(gpu_check *c);     /* loader.c */
 void time_training(gpu_check *c);   /* steps.c */
 void check_mnist(gpu_check *c);     /* mnist.c */

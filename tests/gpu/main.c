@@ -77,6 +77,7 @@ static void run(gpu_check *c) {
     if (!c->small) check_sanitizer(c);
     if (c->times > 0) {
         time_ops(c);
+        time_kernels(c);
         time_loader(c);
         time_training(c);
     }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROWS 400
+#define ROWS 1600
 #define TOTAL_SECONDS 525.0
 #define GRACE_SECONDS 10.0
 

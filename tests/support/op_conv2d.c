@@ -1,5 +1,5 @@
 /* op_conv2d.c - convolutions of all backends against the reference. */
-#include "../cases/conv2d.h"
+#include "cases/conv2d.h"
 #include "op_tests.h"
 #include <math.h>
 

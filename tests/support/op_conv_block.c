@@ -4,7 +4,7 @@
  * On real numbers a fused kernel may settle a near tie (two maxima of a window, a pre-activation next to zero) the
  * other way: such windows get no gradient in the test. On integers there are true ties, and they must go the first way.
  */
-#include "../cases/conv_block.h"
+#include "cases/conv_block.h"
 #include "op_tests.h"
 #include <math.h>
 #include <stdlib.h>

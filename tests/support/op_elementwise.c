@@ -1,10 +1,10 @@
 /* op_elementwise.c - bias, activation, dropout, add, concat and normalize of all backends against the reference. */
-#include "../cases/activation.h"
-#include "../cases/add.h"
-#include "../cases/bias.h"
-#include "../cases/concat.h"
-#include "../cases/dropout.h"
-#include "../cases/normalize.h"
+#include "cases/activation.h"
+#include "cases/add.h"
+#include "cases/bias.h"
+#include "cases/concat.h"
+#include "cases/dropout.h"
+#include "cases/normalize.h"
 #include "op_tests.h"
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* op_grad_norm.c - gradient norms and the search for NaN and Inf, on every side. */
-#include "../cases/optimizer.h"
+#include "cases/optimizer.h"
 #include "op_tests.h"
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* op_linear.c - dense layers of all backends against the reference. */
-#include "../cases/linear.h"
+#include "cases/linear.h"
 #include "op_tests.h"
 
 static int supports(const cug_backend *be, const op_call *c) {

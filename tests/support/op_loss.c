@@ -1,8 +1,8 @@
 /* op_loss.c - losses and metrics of all backends against the reference. */
-#include "../cases/bce_logits.h"
-#include "../cases/metrics.h"
-#include "../cases/mse.h"
-#include "../cases/softmax_xent.h"
+#include "cases/bce_logits.h"
+#include "cases/metrics.h"
+#include "cases/mse.h"
+#include "cases/softmax_xent.h"
 #include "op_tests.h"
 #include <limits.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* op_optimizer.c - parameter updates: every side against closed forms, and against the reference
  * over the table of settings. */
-#include "../cases/optimizer.h"
+#include "cases/optimizer.h"
 #include "op_tests.h"
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* op_pool2d.c - pooling of all backends against the reference. */
-#include "../cases/pool2d.h"
+#include "cases/pool2d.h"
 #include "op_tests.h"
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* op_tests.h - each op over its shape table (tests/cases), every side against the reference. Failures are counted in
+/* op_tests.h - each op over its shape table (src/cases), every side against the reference. Failures are counted in
  * the world. */
 #ifndef TEST_OP_TESTS_H
 #define TEST_OP_TESTS_H

@@ -30,4 +30,6 @@ const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
     .lists_by_channel = CUG_SYM(lists_by_channel),
     .lists_by_pixel = CUG_SYM(lists_by_pixel),
     .sum_rows = CUG_SYM(sum_rows),
+    .fma = CUG_SYM(fma),
+    .fma_chains = CUG_FMA_CHAINS,
 };

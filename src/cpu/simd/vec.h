@@ -21,6 +21,7 @@
 #endif
 
 #define CUG_PANEL (2 * V)
+#define CUG_FMA_CHAINS 12 /* 2 units with a latency of up to 5 need 10; more than 14 would not fit 16 registers */
 
 #define CUG_INLINE static inline __attribute__((always_inline))
 
@@ -62,5 +63,6 @@ void CUG_SYM(lists_by_channel)(cug_term *terms, cug_term_list *lists, const floa
 void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
 void CUG_SYM(sum_rows)(float *y, const float *x, size_t rows, size_t cols);
+float CUG_SYM(fma)(int rounds);
 
 #endif
