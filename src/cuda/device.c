@@ -3,6 +3,7 @@
 #include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LEAST_MAJOR 7 /* CUDA 13 compiles for 7.5 and newer */
 #define LEAST_MINOR 5
@@ -25,6 +26,7 @@ static cug_status check_ordinal(int ordinal) {
     return cug_fail(CUG_ENOTSUP, "no CUDA device %d: this machine has %d, counted from 0", ordinal, count);
 }
 
+/* The libraries' part of the description is added once they are open. */
 static cug_status describe(cug_device *dev) {
     struct cudaDeviceProp p;
     CUDA_TRY(dev, cudaGetDeviceProperties(&p, dev->ordinal));
@@ -55,6 +57,9 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     CUG_GOTO(cug_cuda_bounces_open(dev));
     CUG_GOTO(describe(dev));
     CUG_GOTO(cug_cuda_alloc(dev, &dev->scratch, CUG_CUDA_SCRATCH_BYTES));
+    CUG_GOTO(cug_choose_open(&dev->chooser, dev, opt));
+    size_t used = strlen(dev->text);
+    snprintf(dev->text + used, sizeof dev->text - used, "%s", cug_choose_note(dev->chooser));
     *out = dev;
     return CUG_OK;
 cleanup:
@@ -68,6 +73,7 @@ void cug_cuda_close(cug_device *dev) {
     (void)cudaSetDevice(dev->ordinal);
     if (dev->copy) (void)cudaStreamSynchronize(dev->copy);
     if (dev->compute) (void)cudaStreamSynchronize(dev->compute);
+    cug_choose_close(dev->chooser);
     cug_cuda_free(dev, dev->scratch);
     cug_cuda_bounces_close(dev);
     if (dev->copy) (void)cudaStreamDestroy(dev->copy);
