@@ -78,6 +78,8 @@ typedef struct {
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
  * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success. */
 int op_open(op_world *w, FILE *log, int with_ref);
+/* ref and one cuda device with these options. -1: it does not open, cug_error() says why. */
+int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label);
 void op_close(op_world *w);
 /* One line: cases and skips of each side; then returns the failures. */
 int op_summary(op_world *w, const char *title);

@@ -93,3 +93,15 @@ int op_summary(op_world *w, const char *title) {
     fprintf(w->log, "%s, %d failures\n", w->sides ? "" : " no backend to compare", w->failures);
     return w->failures;
 }
+
+int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label) {
+    const cug_backend *cuda = cug_backend_find("cuda");
+    op_side *s = &w->side[0];
+    *w = (op_world){.log = log};
+    if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
+    *s = (op_side){.be = cuda};
+    if (!cuda || cuda->open(&s->dev, opt) != CUG_OK) return -1;
+    snprintf(s->label, sizeof s->label, "%s", label);
+    w->sides = 1;
+    return 0;
+}
