@@ -166,8 +166,7 @@ static void two_choices(op_world *w) {
 /* The one file that the cache folder's choices hold. */
 static void path_of_choices(char *path, size_t n) {
     glob_t found;
-    char pattern[PATH_MAX];
-    snprintf(pattern, sizeof pattern, "%s/cuglyph/choices/*.txt", scratch_make());
+    const char *pattern = scratch_path("cuglyph/choices/*.txt");
     cr_assert_eq(glob(pattern, 0, NULL, &found), 0, "no %s", pattern);
     cr_expect_eq(found.gl_pathc, (size_t)1);
     snprintf(path, n, "%s", found.gl_pathv[0]);

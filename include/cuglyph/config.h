@@ -3,6 +3,7 @@
 #define CUGLYPH_CONFIG_H
 
 #include <cuglyph/dataset.h>
+#include <cuglyph/exec.h>
 #include <cuglyph/optimizer.h>
 #include <cuglyph/schedule.h>
 #include <stdio.h>
@@ -52,12 +53,14 @@ typedef struct cug_config {
     int64_t checkpoint_every; /* steps between extra "last" checkpoints; 0 = at epoch ends only */
     int64_t log_every;        /* steps between log lines; 100 */
     /* where to run */
-    char *device;    /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
-    int64_t threads; /* 0 = one a core */
-    char *loader;    /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
-    int no_graph;    /* flag: 0 */
-    int no_reuse;    /* flag: 0 */
-    int no_fuse;     /* flag: 0 */
+    char *device;          /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
+    int64_t threads;       /* 0 = one a core */
+    char *loader;          /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
+    cug_choice conv, gemm; /* own: the project's kernels; or cudnn (cublas), auto */
+    int nondeterministic;  /* flag: 0 */
+    int no_graph;          /* flag: 0 */
+    int no_reuse;          /* flag: 0 */
+    int no_fuse;           /* flag: 0 */
 } cug_config;
 
 void cug_config_defaults(cug_config *c); /* strings are allocated */

@@ -3,6 +3,7 @@
 #ifndef CUGLYPH_GRADCHECK_H
 #define CUGLYPH_GRADCHECK_H
 
+#include <cuglyph/exec.h>
 #include <cuglyph/graph.h>
 
 #ifdef __cplusplus
@@ -10,13 +11,14 @@ extern "C" {
 #endif
 
 typedef struct cug_gradcheck_options {
-    int batch;         /* samples; 2 */
-    int entries;       /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
-    int directions;    /* random directions through each whole tensor; 3 */
-    double eps;        /* step of the differences; 1e-6 */
-    double rtol, atol; /* |numeric - analytic| <= atol + rtol |numeric|; 1e-3, 1e-7 */
-    uint64_t seed;     /* of parameters, inputs, labels and choices; 1 */
-    int threads;       /* of the cpu backend; 0 = one a core */
+    int batch;             /* samples; 2 */
+    int entries;           /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
+    int directions;        /* random directions through each whole tensor; 3 */
+    double eps;            /* step of the differences; 1e-6 */
+    double rtol, atol;     /* |numeric - analytic| <= atol + rtol |numeric|; 1e-3, 1e-7 */
+    uint64_t seed;         /* of parameters, inputs, labels and choices; 1 */
+    int threads;           /* of the cpu backend; 0 = one a core */
+    cug_choice conv, gemm; /* of the cuda backend: whose code runs; own */
 } cug_gradcheck_options;
 
 void cug_gradcheck_defaults(cug_gradcheck_options *o);

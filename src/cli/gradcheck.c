@@ -28,6 +28,8 @@ static void help(void) {
         "  --directions N   random directions through each tensor (default %d)\n"
         "  --seed N         of parameters, inputs and choices (default %llu)\n"
         "  --threads N      of the cpu backend (default 0: one a core)\n"
+        "  --conv WHOSE     cuda: convolutions by own kernels, cudnn or auto (default own)\n"
+        "  --gemm WHOSE     cuda: dense layers by own kernels, cublas or auto (default own)\n"
         "  --verbose        every row of the backend tables, not only the worst of each layer and what failed\n"
         "  --help           this text\n",
         o.batch, o.entries, o.directions, (unsigned long long)o.seed);
@@ -44,13 +46,29 @@ static int number(int argc, char **argv, int *i, const char *name, long long lo,
     return k;
 }
 
+/* own, LIBRARY or auto. */
+static int whose(int argc, char **argv, int *i, const char *name, const char *library, cug_choice *out, int *rc) {
+    const char *v = 0;
+    int k = cli_value(argc, argv, i, name, &v);
+    const char *const words[] = {"own", library, "auto"}; /* as cug_choice */
+    for (int w = 0; k > 0 && w < 3; w++)
+        if (strcmp(v, words[w]) == 0) {
+            *out = (cug_choice)w;
+            return 1;
+        }
+    if (k) *rc = cli_usage("gradcheck", "%s needs own, %s or auto", name, library);
+    return k != 0;
+}
+
 static int parse(int argc, char **argv, arguments *a) {
     long long v = 0;
     int rc = 0;
     for (int i = 1; i < argc && !rc; i++) {
         int k = cli_value(argc, argv, &i, "--backend", &a->backend);
         if (k < 0) return cli_usage("gradcheck", "--backend needs a name");
-        if (k) continue;
+        if (k || whose(argc, argv, &i, "--conv", "cudnn", &a->o.conv, &rc) ||
+            whose(argc, argv, &i, "--gemm", "cublas", &a->o.gemm, &rc))
+            continue;
         if (number(argc, argv, &i, "--batch", 1, 4096, &v, &rc))
             a->o.batch = (int)v;
         else if (number(argc, argv, &i, "--entries", 1, 1000000, &v, &rc))
@@ -118,11 +136,11 @@ static int check(const cug_graph *g, const arguments *a) {
     for (int i = 0; cug_backend_at(i); i++) {
         const cug_backend *be = cug_backend_at(i);
         if (be == ref || (a->backend && strcmp(a->backend, be->name) != 0)) continue;
-        const cug_device_options o = {.threads = a->o.threads};
+        const cug_device_options o = {.threads = a->o.threads, .conv = a->o.conv, .gemm = a->o.gemm};
         cug_device *dev = 0;
         st = be->open(&dev, &o);
         if (st != CUG_OK) {
-            if (a->backend) return cli_fail(st);
+            if (a->backend || (st == CUG_ENOENT && strcmp(be->name, "cuda") == 0)) return cli_fail(st);
             printf("\n%s: not checked: %s\n", be->name, cug_error());
             continue;
         }

@@ -74,7 +74,7 @@ static cug_status settle_option(cug_chooser *c, const char *option, cug_choice *
                                 const char *name) {
     if (opened != CUG_OK && *choice == CUG_CHOOSE_LIBRARY) return opened;
     if (opened == CUG_OK)
-        add_note(c, ", %s %s: %s", option, *choice == CUG_CHOOSE_AUTO ? "auto" : "by", name);
+        add_note(c, *choice == CUG_CHOOSE_AUTO ? ", %s auto (%s)" : ", %s by %s", option, name);
     else
         add_note(c, ", %s auto: own kernels, for %.200s", option, cug_error());
     if (opened != CUG_OK) *choice = CUG_CHOOSE_OWN;
@@ -201,12 +201,21 @@ static settled *settle(cug_chooser *c, const cug_product *p) {
     return s;
 }
 
-size_t cug_choose_workspace(const cug_device *dev, const cug_product *p) {
+static const settled *settled_now(const cug_device *dev, const cug_product *p) {
     cug_chooser *c = dev ? dev->chooser : NULL;
-    if (!c || wanted(c, p) == CUG_CHOOSE_OWN || cug_cuda_enter(c->dev) != CUG_OK) return 0;
-    settled *s = find(c, p);
-    if (!s) s = settle(c, p);
+    if (!c || wanted(c, p) == CUG_CHOOSE_OWN || cug_cuda_enter(c->dev) != CUG_OK) return NULL;
+    const settled *s = find(c, p);
+    return s ? s : settle(c, p);
+}
+
+size_t cug_choose_workspace(const cug_device *dev, const cug_product *p) {
+    const settled *s = settled_now(dev, p);
     return s ? s->d.workspace : 0;
+}
+
+int cug_choose_library(const cug_device *dev, const cug_product *p) {
+    const settled *s = settled_now(dev, p);
+    return s && s->d.library;
 }
 
 cug_status cug_choose_run(const cug_device *dev, const cug_product *p, const cug_product_args *args, int *ran) {

@@ -18,6 +18,9 @@ const char *cug_choose_note(const cug_chooser *c);
  * wanted and not yet known, and answers the workspace the library needs; 0 where the project's kernels run. */
 size_t cug_choose_workspace(const cug_device *dev, const cug_product *p);
 
+/* Settles it as well: 1 when the library runs the product. dev may be NULL. */
+int cug_choose_library(const cug_device *dev, const cug_product *p);
+
 /* Queues the product with the library if that was chosen: *ran is then 1. Otherwise nothing happens. */
 cug_status cug_choose_run(const cug_device *dev, const cug_product *p, const cug_product_args *args, int *ran);
 

@@ -60,6 +60,16 @@ static cug_status set_number(cug_config *c, const char *key, int64_t value) {
     return value > 0 ? cug_config_set(c, key, text) : CUG_OK;
 }
 
+/* Whether evaluation will run on a GPU: a run by cuDNN may be looked at where there is none. */
+static int gpu_meant(const char *device) {
+    const cug_backend *cuda = cug_backend_find("cuda");
+    cug_device *dev = 0;
+    if (strcmp(device, "auto") != 0) return strncmp(device, "cuda", 4) == 0;
+    if (!cuda || cuda->open(&dev, &(cug_device_options){0}) != CUG_OK) return 0;
+    cuda->close(dev);
+    return 1;
+}
+
 static cug_status open_source(source *s, const cug_eval_request *req) {
     CUG_TRY(locate(s, req));
     CUG_TRY(cug_checkpoint_load(s->path, &s->g, &s->snap));
@@ -72,6 +82,10 @@ static cug_status open_source(source *s, const cug_eval_request *req) {
     CUG_TRY(set_text(&s->config, "data", req->data));
     CUG_TRY(set_text(&s->config, "data-dir", req->data_dir));
     CUG_TRY(set_text(&s->config, "device", req->device));
+    if ((s->config.conv || s->config.gemm) && !gpu_meant(s->config.device))
+        s->config.conv = s->config.gemm = CUG_CHOOSE_OWN;
+    CUG_TRY(set_text(&s->config, "conv", req->conv));
+    CUG_TRY(set_text(&s->config, "gemm", req->gemm));
     CUG_TRY(set_number(&s->config, "eval-batch", req->eval_batch));
     CUG_TRY(set_number(&s->config, "threads", req->threads));
     /* a float64 checkpoint came from ref, the only float64 device */
