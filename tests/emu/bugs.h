@@ -13,6 +13,7 @@ typedef int (*Scenario)(int bug);
 int in_a_block(int bug), in_a_warp(int bug), async_copies(int bug), dynamic_memory(int bug), across_blocks(int bug),
     addresses(int bug);
 int staging(int bug), results(int bug), handles(int bug), memory(int bug), graphs(int bug);
+int dense(int bug), convolution(int bug);
 
 #define OK(call) check((call), #call, __LINE__)
 inline void check(cudaError_t err, const char *what, int line) {
