@@ -53,7 +53,7 @@ static cublasLtMatmulAlgo_t ask(cublasLtHandle_t lt, cublasLtMatmulDesc_t desc, 
 int dense(int bug) {
     float x[ROWS * IN], w[OUT * IN], b[OUT], zero[OUT] = {};
     for (int i = 0; i < ROWS * IN; i++) x[i] = fine(i);
-    for (int i = 0; i < OUT * IN; i++) w[i] = static_cast<float>(i * i % 7 - 3);
+    for (int i = 0; i < OUT * IN; i++) w[i] = static_cast<float>((i * 5 + i / IN) % 7 - 3); // not symmetric
     for (int i = 0; i < OUT; i++) b[i] = static_cast<float>(i);
     float *dx = upload(x, ROWS * IN), *dw = upload(w, OUT * IN), *db = upload(b, OUT), *none = upload(zero, OUT);
     float *y[2] = {device_floats(ROWS * OUT), device_floats(ROWS * OUT)};
