@@ -216,6 +216,69 @@ Test(cuda_library, auto_times_once_and_remembers, .timeout = 120) {
     scratch_remove();
 }
 
+/* conv 3x3 to 4 filters, ReLU, 2x2 maxima. */
+static cug_conv_block_shape a_block(int stride) {
+    cug_conv_block_shape s = {
+        .conv = {.N = 1, .H = 12, .W = 12, .C = 1, .K = 4, .R = 3, .S = 3}, .act = CUG_ACT_RELU, .has_pool = 1};
+    s.conv.stride_h = s.conv.stride_w = stride;
+    cr_assert_eq(cug_conv2d_shape_init(&s.conv), CUG_OK);
+    s.pool =
+        (cug_pool2d_shape){.N = 1, .H = s.conv.P, .W = s.conv.Q, .C = 4, .R = 2, .S = 2, .stride_h = 2, .stride_w = 2};
+    cr_assert_eq(cug_pool2d_shape_init(&s.pool), CUG_OK);
+    return s;
+}
+
+/* A block that would hide the convolution from its library runs apart; one the library refuses stays whole. */
+Test(cuda_library, blocks_by_name) {
+    op_world w;
+    if (!opened(&w, &by_library)) return;
+    const cug_conv_block_shape s = a_block(1), refused = a_block(4);
+    const op_side *side = &w.side[0];
+    if (emulated(&w)) {
+        cr_expect_eq(side->be->conv_block->wanted(side->dev, &s), 0);
+        cr_expect_eq(side->be->conv_block->wanted(side->dev, &refused), 1);
+    }
+    cr_expect_eq(side->be->conv_block->wanted(NULL, &s), 1);
+    op_close(&w);
+    cr_assert(opened(&w, &(cug_device_options){0}));
+    cr_expect_eq(w.side[0].be->conv_block->wanted(w.side[0].dev, &s), 1);
+    op_close(&w);
+}
+
+/* With auto a block is timed as a whole, where the library's convolution was the faster one. */
+Test(cuda_library, blocks_by_time) {
+    op_world w;
+    cug_choice_file f;
+    char path[PATH_MAX];
+    const cug_device_options automatic = {.conv = CUG_CHOOSE_AUTO};
+    const cug_conv_block_shape s = a_block(1);
+    setenv("XDG_CACHE_HOME", scratch_make(), 1);
+    if (!opened(&w, &automatic)) return;
+    (void)w.side[0].be->conv_block->wanted(w.side[0].dev, &s);
+    op_close(&w);
+    path_of_choices(path, sizeof path);
+    cr_assert_eq(cug_choices_read(&f, path), CUG_OK);
+    for (int i = 0; i < f.n; i++) f.rows[i].library = 1;
+    while (f.n > 3) f.n--; /* the block itself is to be timed now */
+    cr_assert_eq(cug_choices_write(&f, path), CUG_OK);
+    cug_choices_free(&f);
+    cr_assert(opened(&w, &automatic));
+    const int whole = w.side[0].be->conv_block->wanted(w.side[0].dev, &s);
+    cr_assert_eq(cug_choices_read(&f, path), CUG_OK);
+    cr_assert_eq(f.n, 4);
+    cr_expect(strncmp(f.rows[3].product, "block fwd+bwd fp32 N=1 H=12", 27) == 0, "%s", f.rows[3].product);
+    cr_expect(f.rows[3].own_us > 0 && f.rows[3].library_us > 0);
+    cr_expect_eq(whole, !f.rows[3].library);
+    f.rows[3].library = !f.rows[3].library;
+    cr_assert_eq(cug_choices_write(&f, path), CUG_OK);
+    op_close(&w);
+    cr_assert(opened(&w, &automatic));
+    cr_expect_eq(w.side[0].be->conv_block->wanted(w.side[0].dev, &s), !f.rows[3].library, "the file is obeyed");
+    op_close(&w);
+    cug_choices_free(&f);
+    scratch_remove();
+}
+
 /* --- without the libraries
  * -------------------------------------------------------------------------------------------- */
 

@@ -152,6 +152,17 @@ static cug_status run_library(void *user, const cug_product *p, const cug_produc
     return p->is_conv ? cug_cudnn_run(c->cudnn, p, args) : cug_cublas_run(c->cublas, p, args);
 }
 
+/* What was just timed, remembered. */
+static cug_choice_row measured(cug_chooser *c, const double us[2], const char *name, const char *product) {
+    cug_choice_row row = {.library = us[1] < LIBRARY_WINS * us[0], .own_us = us[0], .library_us = us[1]};
+    snprintf(row.name, sizeof row.name, "%s", name);
+    snprintf(row.product, sizeof row.product, "%s", product);
+    (void)cug_choices_put(&c->file, &row);
+    c->unsaved = 1;
+    save(c);
+    return row;
+}
+
 /* By the file, else by timing both now. */
 static cug_status settle_by_time(cug_chooser *c, cug_decision *d) {
     char text[CUG_PRODUCT_TEXT];
@@ -159,13 +170,9 @@ static cug_status settle_by_time(cug_chooser *c, cug_decision *d) {
     const char *name = d->p.is_conv ? c->cudnn_name : c->cublas_name;
     const cug_choice_row *known = cug_choices_find(&c->file, name, cug_product_text(&d->p, text));
     if (!known) {
-        CUG_TRY(cug_time_both(c->dev, &d->p, d->workspace, run_library, c, &row.own_us, &row.library_us));
-        row.library = row.library_us < LIBRARY_WINS * row.own_us;
-        snprintf(row.name, sizeof row.name, "%s", name);
-        snprintf(row.product, sizeof row.product, "%s", text);
-        (void)cug_choices_put(&c->file, &row);
-        c->unsaved = 1;
-        save(c);
+        double us[2];
+        CUG_TRY(cug_time_both(c->dev, &d->p, d->workspace, run_library, c, us));
+        row = measured(c, us, name, text);
         known = &row;
     }
     d->library = known->library;
@@ -223,6 +230,26 @@ cug_status cug_choose_run(const cug_device *dev, const cug_product *p, const cug
     const settled *s = c && wanted(c, p) != CUG_CHOOSE_OWN ? find(c, p) : NULL;
     *ran = s && s->d.library;
     return *ran ? run_library(c, p, args) : CUG_OK;
+}
+
+int cug_choose_block(const cug_device *dev, const cug_conv_block_shape *s) {
+    cug_chooser *c = dev ? dev->chooser : NULL;
+    int library = 0;
+    char text[CUG_PRODUCT_TEXT], product[CUG_PRODUCT_TEXT];
+    for (int role = CUG_ROLE_FWD; role <= CUG_ROLE_WGRAD; role++) {
+        const cug_product p = cug_product_conv(&s->conv, (cug_role)role, cuda_precision(dev));
+        library |= cug_choose_library(dev, &p);
+    }
+    if (!c || !library || c->conv != CUG_CHOOSE_AUTO) return !library;
+    const cug_product y = cug_product_conv(&s->conv, CUG_ROLE_FWD, c->dev->precision);
+    snprintf(text, sizeof text, "%s", strchr(cug_product_text(&y, product), ' ') + 5); /* without "conv2d fwd " */
+    snprintf(product, sizeof product, "block fwd+bwd %.150s act=%d,%.3f pool=%d", text, (int)s->act, (double)s->slope,
+             s->has_pool);
+    const cug_choice_row *known = cug_choices_find(&c->file, c->cudnn_name, product);
+    if (known) return !known->library;
+    double us[2];
+    if (cug_time_block(c->dev, s, us) != CUG_OK) return 1;
+    return !measured(c, us, c->cudnn_name, product).library;
 }
 
 const cug_decision *cug_choose_at(const cug_device *dev, int i) {

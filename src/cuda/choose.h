@@ -3,6 +3,7 @@
 #define CUG_CUDA_CHOOSE_H
 
 #include "cuda/product.h"
+#include <cuglyph/conv_block.h>
 
 typedef struct cug_chooser cug_chooser;
 
@@ -20,6 +21,10 @@ size_t cug_choose_workspace(const cug_device *dev, const cug_product *p);
 
 /* Settles it as well: 1 when the library runs the product. dev may be NULL. */
 int cug_choose_library(const cug_device *dev, const cug_product *p);
+
+/* 1: the fused block is to run; 0: its ops apart, because a library runs the convolution. By name, that is where the
+ * library takes the convolution at all; with auto, both ways are timed, forward and backward together. */
+int cug_choose_block(const cug_device *dev, const cug_conv_block_shape *s);
 
 /* Queues the product with the library if that was chosen: *ran is then 1. Otherwise nothing happens. */
 cug_status cug_choose_run(const cug_device *dev, const cug_product *p, const cug_product_args *args, int *ran);

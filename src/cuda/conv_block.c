@@ -39,15 +39,9 @@ static cug_status conv_block_bwd(const cug_tensor *dx, const cug_tensor *dw, con
     return cug_cuda_launched(ex->device, err, op);
 }
 
-/* The one pass is the project's own; where a library runs the convolution the ops around it run by themselves. */
-static int conv_block_wanted(const cug_device *dev, const cug_conv_block_shape *s) {
-    const cug_product y = cug_product_conv(&s->conv, CUG_ROLE_FWD, cuda_precision(dev));
-    return !cug_choose_library(dev, &y);
-}
-
 const cug_conv_block_ops cug_cuda_conv_block = {
     .supports = cug_cuda_conv_block_supports,
-    .wanted = conv_block_wanted,
+    .wanted = cug_choose_block,
     .workspace = conv_block_workspace,
     .saved_bytes = cug_cuda_conv_block_saved_bytes,
     .fwd = conv_block_fwd,

@@ -46,22 +46,16 @@ cug_status cug_own_run(const cug_device *dev, const cug_product *p, const cug_pr
 
 typedef struct contest {
     cug_device *dev;
-    const cug_product *p;
-    cug_product_args args;
-    cug_product_run *library;
+    cug_contender *run;
     void *user;
     cudaEvent_t start, stop;
 } contest;
 
-static cug_status once(const contest *t, int library) {
-    return library ? t->library(t->user, t->p, &t->args) : cug_own_run(t->dev, t->p, &t->args);
-}
-
 static cug_status sample(const contest *t, int library, int calls, double *us) {
     float ms = 0;
-    CUDA_TRY(t->dev, cudaEventRecord(t->start, t->args.stream));
-    for (int i = 0; i < calls; i++) CUG_TRY(once(t, library));
-    CUDA_TRY(t->dev, cudaEventRecord(t->stop, t->args.stream));
+    CUDA_TRY(t->dev, cudaEventRecord(t->start, t->dev->compute));
+    for (int i = 0; i < calls; i++) CUG_TRY(t->run(t->user, library));
+    CUDA_TRY(t->dev, cudaEventRecord(t->stop, t->dev->compute));
     CUDA_TRY(t->dev, cudaEventSynchronize(t->stop));
     CUDA_TRY(t->dev, cudaEventElapsedTime(&ms, t->start, t->stop));
     *us = (double)ms * 1e3 / calls;
@@ -77,7 +71,7 @@ static cug_status take_turns(const contest *t, double out[2]) {
     double us[2][SAMPLES];
     int calls[2];
     for (int who = 0; who < 2; who++) {
-        CUG_TRY(sample(t, who, 2, &us[who][0])); /* the first call loads the kernels */
+        CUG_TRY(sample(t, who, 1, &us[who][0])); /* the first call loads the kernels */
         CUG_TRY(sample(t, who, 2, &us[who][0]));
         const double one = us[who][0];
         calls[who] = one * CALLS_MOST > SAMPLE_US ? (int)(SAMPLE_US / one) + 1 : CALLS_MOST;
@@ -91,6 +85,43 @@ static cug_status take_turns(const contest *t, double out[2]) {
         out[who] = us[who][n / 2];
     }
     return CUG_OK;
+}
+
+cug_status cug_time_contest(cug_device *dev, cug_contender *run, void *user, double us[2]) {
+    cug_status st = CUG_OK;
+    contest t = {.dev = dev, .run = run, .user = user};
+    us[0] = us[1] = 0;
+    CUDA_GOTO(dev, cudaEventCreateWithFlags(&t.start, cudaEventDefault));
+    CUDA_GOTO(dev, cudaEventCreateWithFlags(&t.stop, cudaEventDefault));
+    CUG_GOTO(take_turns(&t, us));
+cleanup:
+    (void)cudaStreamSynchronize(dev->compute); /* after a failure, calls may still be under way */
+    if (t.start) (void)cudaEventDestroy(t.start);
+    if (t.stop) (void)cudaEventDestroy(t.stop);
+    return st;
+}
+
+cug_status cug_time_memory(cug_device *dev, int n, const size_t *bytes, void **mem) {
+    for (int i = 0; i < n; i++) mem[i] = NULL;
+    for (int i = 0; i < n; i++) {
+        if (!bytes[i]) continue;
+        CUG_TRY(cug_cuda_alloc(dev, &mem[i], bytes[i]));
+        CUG_TRY(cug_cuda_fill(dev, mem[i], PATTERN, bytes[i], dev->compute));
+    }
+    return CUG_OK;
+}
+
+typedef struct one_product {
+    cug_device *dev;
+    const cug_product *p;
+    cug_product_args args;
+    cug_product_run *library;
+    void *user;
+} one_product;
+
+static cug_status run_one_product(void *user, int library) {
+    const one_product *o = user;
+    return library ? o->library(o->user, o->p, &o->args) : cug_own_run(o->dev, o->p, &o->args);
 }
 
 /* Bytes of out, a, b and bias. */
@@ -109,36 +140,24 @@ static void sizes(const cug_product *p, size_t bytes[4]) {
 }
 
 cug_status cug_time_both(cug_device *dev, const cug_product *p, size_t library_workspace, cug_product_run *library,
-                         void *user, double *own_us, double *library_us) {
+                         void *user, double us[2]) {
     cug_status st = CUG_OK;
-    contest t = {.dev = dev, .p = p, .library = library, .user = user};
+    one_product o = {.dev = dev, .p = p, .library = library, .user = user};
     size_t bytes[5];
-    void *mem[5] = {NULL};
-    double us[2] = {0, 0};
+    void *mem[5];
     sizes(p, bytes);
     bytes[4] = cug_own_workspace(p);
     if (library_workspace > bytes[4]) bytes[4] = library_workspace;
-    for (int i = 0; i < 5; i++) {
-        if (!bytes[i]) continue;
-        CUG_GOTO(cug_cuda_alloc(dev, &mem[i], bytes[i]));
-        CUG_GOTO(cug_cuda_fill(dev, mem[i], PATTERN, bytes[i], dev->compute));
-    }
-    t.args = (cug_product_args){.out = mem[0],
+    CUG_GOTO(cug_time_memory(dev, 5, bytes, mem));
+    o.args = (cug_product_args){.out = mem[0],
                                 .a = mem[1],
                                 .b = mem[2],
                                 .bias = mem[3],
                                 .workspace = mem[4],
                                 .workspace_bytes = bytes[4],
                                 .stream = dev->compute};
-    CUDA_GOTO(dev, cudaEventCreateWithFlags(&t.start, cudaEventDefault));
-    CUDA_GOTO(dev, cudaEventCreateWithFlags(&t.stop, cudaEventDefault));
-    CUG_GOTO(take_turns(&t, us));
+    CUG_GOTO(cug_time_contest(dev, run_one_product, &o, us));
 cleanup:
-    (void)cudaStreamSynchronize(dev->compute); /* after a failure, calls may still be under way */
-    if (t.start) (void)cudaEventDestroy(t.start);
-    if (t.stop) (void)cudaEventDestroy(t.stop);
     for (int i = 0; i < 5; i++) cug_cuda_free(dev, mem[i]);
-    *own_us = us[0];
-    *library_us = us[1];
     return st;
 }
