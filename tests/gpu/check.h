@@ -52,10 +52,12 @@ uint32_t gpu_random(uint64_t *seed);
 void check_doors(gpu_check *c);     /* door_check.c */
 void check_ops(gpu_check *c);       /* models.c: every op over its shape table, against ref */
 void check_gradients(gpu_check *c); /* models.c: whole models against ref */
+void check_libraries(gpu_check *c); /* libraries.c: cuDNN and cuBLASLt against ref */
 void check_repeats(gpu_check *c);   /* steps.c: the same run twice, the same bytes */
 void check_steps(gpu_check *c);     /* steps.c: training steps against ref */
 void check_sanitizer(gpu_check *c); /* sanitizer.c */
 void time_ops(gpu_check *c);        /* time_ops.c */
+void time_libraries(gpu_check *c);  /* libraries.c: own kernels against the libraries */
 void time_training(gpu_check *c);   /* steps.c */
 void check_mnist(gpu_check *c);     /* mnist.c */
 

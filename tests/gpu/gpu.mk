@@ -6,7 +6,7 @@
 GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
 GPU_LIB    := $(wildcard src/*.c) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
   $(patsubst %,src/train/%.c,net net_step nonfinite schedule) \
-  $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
+  $(patsubst %,src/io/%.c,atomic choices) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
 GPU_C      := $(sort $(wildcard tests/gpu/*.c))
 GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
 GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) \

@@ -66,11 +66,13 @@ static void run(gpu_check *c) {
     check_doors(c);
     check_ops(c);
     check_gradients(c);
+    check_libraries(c);
     check_repeats(c);
     check_steps(c);
     if (!c->small) check_sanitizer(c);
     if (c->times > 0) {
         time_ops(c);
+        time_libraries(c);
         time_training(c);
     }
     if (!c->small) check_mnist(c);
