@@ -110,6 +110,23 @@ Test(cuda_library, precision_reaches_the_library) {
     }
 }
 
+/* The small shapes in lower precision. Whole numbers must be exact there too; reals are off by what the precision is.
+ */
+Test(cuda_library, shapes_in_lower_precision, .timeout = 600) {
+    for (int precision = CUG_PREC_TF32; precision <= CUG_PREC_BF16; precision++)
+        for (int conv = 0; conv < 2; conv++) {
+            op_world w;
+            cug_device_options o = by_library;
+            o.precision = (cug_precision)precision;
+            if (!opened(&w, &o)) return;
+            w.small = 1;
+            (conv ? op_test_conv2d : op_test_linear)(&w);
+            int failures = op_summary(&w, conv ? "conv2d" : "linear");
+            cr_expect_eq(failures, 0, "precision %d, conv %d: %d comparisons failed", precision, conv, failures);
+            op_close(&w);
+        }
+}
+
 /* The stand-ins' results differ from call to call where the caller allows algorithms like that, and only there. */
 Test(cuda_library, nondeterministic_is_asked_for) {
     for (int allowed = 0; allowed < 2; allowed++) {

@@ -37,11 +37,11 @@ static void check_op(gpu_check *c, const char *name, void (*run)(op_world *w), c
     op_close(&w);
 }
 
-static void check_gradient(gpu_check *c, const char *model) {
+static void check_gradient(gpu_check *c, const char *name, const char *model) {
     cug_gradcheck_options o;
     cug_check_table t = {0};
     cug_graph *g = NULL;
-    if (!gpu_part(c, 45, "library: gradients of %s", model)) return;
+    if (!gpu_part(c, 45, "library: gradients of %s", name)) return;
     cug_gradcheck_defaults(&o);
     o.batch = c->small ? 2 : 5;
     o.conv = o.gemm = CUG_CHOOSE_LIBRARY;
@@ -58,7 +58,17 @@ static void check_gradient(gpu_check *c, const char *model) {
 void check_libraries(gpu_check *c) {
     check_op(c, "linear by cuBLASLt", op_test_linear, &(cug_device_options){.gemm = CUG_CHOOSE_LIBRARY});
     check_op(c, "conv2d by cuDNN", op_test_conv2d, &(cug_device_options){.conv = CUG_CHOOSE_LIBRARY});
-    check_gradient(c, c->small ? "input 8x8x2; conv 8 3x3; relu; maxpool 2; flatten; linear 5" : "cnn-d");
+    for (int p = CUG_PREC_TF32; p <= CUG_PREC_BF16 && !c->small; p++) {
+        char name[64];
+        const cug_device_options o = {
+            .precision = (cug_precision)p, .conv = CUG_CHOOSE_LIBRARY, .gemm = CUG_CHOOSE_LIBRARY};
+        snprintf(name, sizeof name, "linear by cuBLASLt, %s", precisions[p]);
+        check_op(c, name, op_test_linear, &o);
+        snprintf(name, sizeof name, "conv2d by cuDNN, %s", precisions[p]);
+        check_op(c, name, op_test_conv2d, &o);
+    }
+    if (!c->small) check_gradient(c, "cnn-d", "cnn-d");
+    check_gradient(c, "a small model", "input 8x8x2; conv 8 3x3; relu; maxpool 2; flatten; linear 5");
 }
 
 /* Each product of a training step by both, as --conv auto and --gemm auto time them, which this also tries. */
@@ -106,7 +116,8 @@ void time_libraries(gpu_check *c) {
     if (realpath(c->out, absolute)) setenv("XDG_CACHE_HOME", absolute, 1);
     static const char *const models[] = {"cnn-d", "mlp", "sprint"};
     for (int i = 0; i < 3; i++)
-        if (!c->small || i == 1) time_model(c, models[i], c->small ? 1 : i == 2 ? 256 : 128, CUG_PREC_FP32);
+        for (int p = CUG_PREC_FP32; p <= (c->small ? CUG_PREC_FP32 : CUG_PREC_TF32); p++)
+            if (!c->small || i == 1) time_model(c, models[i], c->small ? 1 : i == 2 ? 256 : 128, (cug_precision)p);
     if (before)
         setenv("XDG_CACHE_HOME", before, 1);
     else

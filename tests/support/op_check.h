@@ -71,6 +71,8 @@ typedef struct {
     op_side side[OP_SIDES];
     int sides;
     int small; /* leave the full batches out */
+    /* How far one term of a sum may be off besides, relative: factors that a library rounds in its own way. */
+    double product_error;
     void **owned;
     size_t n_owned;
 } op_world;
@@ -78,7 +80,8 @@ typedef struct {
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
  * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success. */
 int op_open(op_world *w, FILE *log, int with_ref);
-/* ref and one cuda device with these options. -1: it does not open, cug_error() says why. */
+/* ref, in float64 throughout, and one cuda device with these options, whose library may round both factors of a product
+ * to TF32 or bfloat16, to nearest or towards zero. -1: it does not open, cug_error() says why. */
 int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label);
 void op_close(op_world *w);
 /* One line: cases and skips of each side; then returns the failures. */

@@ -95,13 +95,17 @@ int op_summary(op_world *w, const char *title) {
 }
 
 int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label) {
+    static const double errors[] = {0, 2 * 0x1p-10, 2 * 0x1p-7}; /* of fp32, tf32, bf16 */
     const cug_backend *cuda = cug_backend_find("cuda");
-    op_side *s = &w->side[0];
-    *w = (op_world){.log = log};
-    if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
-    *s = (op_side){.be = cuda};
-    if (!cuda || cuda->open(&s->dev, opt) != CUG_OK) return -1;
-    snprintf(s->label, sizeof s->label, "%s", label);
+    op_side *const sides[] = {&w->ref, &w->terms, &w->side[0]};
+    *w = (op_world){.log = log, .product_error = errors[opt->precision]};
+    for (int i = 0; i < 3; i++) {
+        const cug_device_options plain = {0};
+        op_side *s = sides[i];
+        *s = (op_side){.be = i < 2 ? &cug_backend_ref : cuda};
+        if (!s->be || s->be->open(&s->dev, i < 2 ? &plain : opt) != CUG_OK) return -1;
+    }
+    snprintf(w->side[0].label, sizeof w->side[0].label, "%s", label);
     w->sides = 1;
     return 0;
 }
