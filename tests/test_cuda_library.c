@@ -17,6 +17,8 @@
 #include "cuda/library.h"
 #include "io/choices.h"
 
+#if CUG_HAVE_CUBLAS && CUG_HAVE_CUDNN
+
 static const cug_device_options by_library = {.conv = CUG_CHOOSE_LIBRARY, .gemm = CUG_CHOOSE_LIBRARY};
 
 /* 0 after saying why: no device here, or none of the libraries. */
@@ -340,4 +342,5 @@ Test(cuda_library, named_by_the_environment) {
     cr_expect_eq(cug_library_cudnn(&dnn, &version), CUG_ENOENT, "a program is no library");
     cr_expect(strstr(cug_error(), "/proc/self/exe: ") && !strchr(cug_error(), '\n'), "%s", cug_error());
 }
+#endif
 #endif

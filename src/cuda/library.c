@@ -61,6 +61,7 @@ _Static_assert(sizeof cudnn_table == sizeof cudnn_functions - sizeof *cudnn_func
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static cug_library_finder *source;
 
+#if CUG_HAVE_CUBLAS || CUG_HAVE_CUDNN
 /* Says what is wrong with what lies at `where`. */
 static cug_status unusable(vendor_library *lib, const char *where, const char *what) {
     snprintf(lib->told, sizeof lib->told, "%s: %.500s: %.200s; %s", lib->name, where, what, lib->install);
@@ -203,6 +204,7 @@ static cug_status ask(vendor_library *lib, size_t *version) {
     *version = lib->version;
     return lib->status == CUG_OK ? CUG_OK : cug_fail(lib->status, "%s", lib->told);
 }
+#endif
 
 cug_status cug_library_cublas(const cug_cublas_api **out, size_t *version) {
     *out = NULL;

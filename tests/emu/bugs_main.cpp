@@ -2,6 +2,7 @@
 // own. Right runs must be silent in all of them; every bug must be caught in one. Prints a line for each, and the
 // count.
 #include "bugs.h"
+#include "emu/library.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -99,6 +100,7 @@ static const Bug bugs[] = {
     {graphs, 5, false, "a graph launched after its memory was freed"},
     {graphs, 6, false, "pinned memory changed under a launched graph"},
     {graphs, 7, false, "a graph never destroyed"},
+#if EMU_HAVE_LIBRARIES
     {dense, 0, false, "a dense layer by the library"},
     {dense, 1, false, "an algorithm chosen for another shape"},
     {dense, 2, false, "a workspace too small, and said so"},
@@ -122,6 +124,7 @@ static const Bug bugs[] = {
     {convolution, 8, false, "a plan used after its end"},
     {convolution, 9, false, "a plan never destroyed"},
     {convolution, 10, false, "an adding plan used to overwrite"},
+#endif
 };
 
 static const struct {

@@ -4,7 +4,16 @@
 #ifndef CUG_EMU_LIBRARY_H
 #define CUG_EMU_LIBRARY_H
 
-#include "stream.h"
+#include "emu/stream.h"
+
+// As the driver: without the headers there is no such path, and nothing to stand in for.
+#if __has_include(<cublasLt.h>) && __has_include(<cudnn_graph.h>)
+#include <cublasLt.h>
+#include <cudnn_graph.h>
+#if CUDNN_VERSION >= 90800
+#define EMU_HAVE_LIBRARIES 1
+#endif
+#endif
 
 namespace emu {
 // A function by its name; NULL for one the stand-ins do not have.
