@@ -325,6 +325,54 @@ Test(cuda_library, missing_is_said_or_done_without) {
     cuda->close(dev);
 }
 
+/* A call that fails while running comes back with its name; in a process of its own, as every test is. */
+static void one_call_fails(const char *call, int conv) {
+    op_world w;
+    char fault[64];
+    snprintf(fault, sizeof fault, "%s:1", call);
+    setenv("EMU_FAIL", fault, 1);
+    if (!opened(&w, &by_library)) return;
+    const op_side *s = &w.side[0];
+    const cug_linear_shape l = {1, 1, 1};
+    cug_conv2d_shape c = {.N = 1, .H = 2, .W = 2, .C = 1, .K = 1, .R = 2, .S = 2, .stride_h = 1, .stride_w = 1};
+    void *mem = NULL;
+    cr_assert_eq(cug_conv2d_shape_init(&c), CUG_OK);
+    const size_t need =
+        conv ? s->be->conv2d->workspace(s->dev, &c, CUG_FWD) : s->be->linear->workspace(s->dev, &l, CUG_FWD);
+    cr_assert_eq(s->be->alloc(s->dev, &mem, 768 + need), CUG_OK);
+    char *at = mem;
+    const cug_tensor y = cug_tensor1(at, CUG_F32, 1), x = cug_tensor1(at + 256, CUG_F32, conv ? 4 : 1),
+                     k = cug_tensor1(at + 512, CUG_F32, conv ? 4 : 1);
+    const cug_exec ex = {.device = s->dev, .workspace = at + 768, .workspace_bytes = need};
+    if (emulated(&w)) {
+        cr_expect_eq(conv ? s->be->conv2d->fwd(&y, &x, &k, NULL, &c, &ex)
+                          : s->be->linear->fwd(&y, &x, &k, NULL, &l, &ex),
+                     CUG_ECUDA);
+        cr_expect_eq(strncmp(cug_error(), call, strlen(call)), 0, "%s", cug_error());
+    }
+    s->be->free(s->dev, mem);
+    op_close(&w);
+}
+
+Test(cuda_library, a_failed_matmul_is_told) { one_call_fails("cublasLtMatmul", 0); }
+Test(cuda_library, a_failed_execution_is_told) { one_call_fails("cudnnBackendExecute", 1); }
+
+/* cuBLASLt itself, where it is: every function is there; without a GPU its handle is refused in one line. */
+Test(cuda_library, the_library_itself_opens) {
+    const cug_cublas_api *api;
+    cug_cublas *c = NULL;
+    size_t version;
+    op_world w;
+    if (opened(&w, &(cug_device_options){0})) {
+        op_close(&w);
+        return;
+    }
+    if (cug_library_cublas(&api, &version) != CUG_OK) cr_skip_test("%s", cug_error());
+    cr_expect_geq(version, (size_t)120000);
+    cr_expect_eq(cug_cublas_open(&c, 0), CUG_ECUDA);
+    cr_expect(!c && strncmp(cug_error(), "cublasLtCreate: ", 16) == 0, "%s", cug_error());
+}
+
 /* The environment names what is wrong with it; asked anew after each. */
 Test(cuda_library, named_by_the_environment) {
     const cug_cudnn_api *dnn;

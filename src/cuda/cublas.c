@@ -8,8 +8,8 @@
  *
  * The algorithm is the heuristics' first for the shape, asked once, so a run does not change it underway; split sums
  * that add in whatever order blocks finish (CUBLASLT_REDUCTION_SCHEME_INPLACE) are not allowed. */
+#include "cuda/cuda.h"
 #include "cuda/library.h"
-#include "cuda/product.h"
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -20,7 +20,8 @@
 typedef struct lt_plan {
     struct lt_plan *next;
     cug_product p;
-    int bias;
+    int bias;       /* asked for */
+    int bias_after; /* the library does not add it: the project's own kernel does, afterwards */
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t a, b, d;
     cublasLtMatmulAlgo_t algo;
@@ -107,7 +108,8 @@ static cug_status describe(const cug_cublas *c, lt_plan *l) {
            sizeof none);
     LT_TRY(c, cublasLtMatmulDescSetAttribute, l->desc, CUBLASLT_MATMUL_DESC_TRANSB, wgrad ? &transposed : &none,
            sizeof none);
-    if (l->bias) { /* the pointer comes with each call; until then it is only not NULL, which means no bias at all */
+    if (l->bias && !l->bias_after) { /* the pointer comes with each call; until then it is only not NULL, which means no
+                                        bias at all */
         const void *some = l;
         LT_TRY(c, cublasLtMatmulDescSetAttribute, l->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias);
         LT_TRY(c, cublasLtMatmulDescSetAttribute, l->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &some, sizeof some);
@@ -148,28 +150,35 @@ static lt_plan *find_plan(const cug_cublas *c, const cug_product *p, int bias) {
     return l;
 }
 
-static cug_status make_plan(cug_cublas *c, const cug_product *p, int bias, size_t *workspace) {
+static cug_status new_plan(cug_cublas *c, const cug_product *p, int bias, int bias_after) {
     cublasLtMatmulPreference_t pref = NULL;
-    lt_plan *l = find_plan(c, p, bias);
-    if (!l) {
-        l = calloc(1, sizeof *l);
-        if (!l) return cug_fail(CUG_ENOMEM, "out of memory for a plan of cuBLASLt");
-        l->p = *p;
-        l->bias = bias;
-        cug_status st = describe(c, l);
-        if (st == CUG_OK) {
-            cublasStatus_t s = c->api->cublasLtMatmulPreferenceCreate(&pref);
-            st = s == CUBLAS_STATUS_SUCCESS ? ask_heuristics(c, l, pref)
-                                            : failed(c, "cublasLtMatmulPreferenceCreate", s);
-        }
-        if (pref) (void)c->api->cublasLtMatmulPreferenceDestroy(pref);
-        if (st != CUG_OK) {
-            drop_plan(c, l);
-            return st;
-        }
-        l->next = c->plans;
-        c->plans = l;
+    lt_plan *l = calloc(1, sizeof *l);
+    if (!l) return cug_fail(CUG_ENOMEM, "out of memory for a plan of cuBLASLt");
+    l->p = *p;
+    l->bias = bias;
+    l->bias_after = bias_after;
+    cug_status st = describe(c, l);
+    if (st == CUG_OK) {
+        cublasStatus_t s = c->api->cublasLtMatmulPreferenceCreate(&pref);
+        st = s == CUBLAS_STATUS_SUCCESS ? ask_heuristics(c, l, pref) : failed(c, "cublasLtMatmulPreferenceCreate", s);
     }
+    if (pref) (void)c->api->cublasLtMatmulPreferenceDestroy(pref);
+    if (st != CUG_OK) {
+        drop_plan(c, l);
+        return st;
+    }
+    l->next = c->plans;
+    c->plans = l;
+    return CUG_OK;
+}
+
+static cug_status make_plan(cug_cublas *c, const cug_product *p, int bias, size_t *workspace) {
+    if (!find_plan(c, p, bias)) {
+        cug_status st = new_plan(c, p, bias, 0);
+        if (st == CUG_ENOTSUP && bias) st = new_plan(c, p, bias, 1);
+        CUG_TRY(st);
+    }
+    const lt_plan *l = find_plan(c, p, bias);
     if (l->workspace > *workspace) *workspace = l->workspace;
     return CUG_OK;
 }
@@ -194,13 +203,16 @@ cug_status cug_cublas_run(cug_cublas *c, const cug_product *p, const cug_product
     if (args->workspace_bytes < l->workspace || (l->workspace && !args->workspace))
         return cug_fail(CUG_EINVAL, "cuBLASLt: %s: workspace of %zu bytes, needed are %zu", cug_product_text(p, text),
                         args->workspace_bytes, l->workspace);
-    if (l->bias)
+    if (l->bias && !l->bias_after)
         LT_TRY(c, cublasLtMatmulDescSetAttribute, l->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &args->bias,
                sizeof args->bias);
     /* in columns the factors change places: its A is our b */
     LT_TRY(c, cublasLtMatmul, c->handle, l->desc, &one, args->b, l->a, args->a, l->b, &beta, args->out, l->d, args->out,
            l->d, &l->algo, args->workspace, l->workspace, args->stream);
-    return CUG_OK;
+    if (!l->bias_after) return CUG_OK;
+    const cug_bias_shape rows = {p->linear.N, p->linear.O};
+    cudaError_t err = cug_cuda_bias_fwd(args->out, args->out, args->bias, &rows, args->stream);
+    return cug_cuda_launched(NULL, err, "bias fwd");
 }
 
 #else

@@ -224,6 +224,7 @@ cublasStatus_t heuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cub
     if (!extents(m, *checked<Layout>(a, LAYOUT, who), *checked<Layout>(b, LAYOUT, who),
                  *checked<Layout>(d, LAYOUT, who), &algo))
         return CUBLAS_STATUS_INVALID_VALUE;
+    if (m.epilogue == CUBLASLT_EPILOGUE_BIAS && algo.m % 2) return CUBLAS_STATUS_NOT_SUPPORTED; // odd rows: no bias
     const uint64_t need = 2 * sizeof(float) * static_cast<uint64_t>(algo.m) * algo.n;
     algo.alignment = p.alignment;
     if (p.schemes & CUBLASLT_REDUCTION_SCHEME_INPLACE) {
