@@ -60,7 +60,7 @@ TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench format lint fuzz setup
+.PHONY: all lib suite help clean run test test-full bench bench-loader format lint fuzz setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -72,6 +72,8 @@ help:
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
+	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
+	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
 	@echo "make clean       remove $(BUILD)"
@@ -127,13 +129,19 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
+-include bench/ladder/ladder.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LINK    $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CSTD) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LDLIBS)
 
 bench: $(BUILD)/bench/cpu_ops
+	@$<
+
+$(BUILD)/bench/loader: bench/loading.c
+
+bench-loader: $(BUILD)/bench/loader
 	@$<
 
 # --- style and static checks -------------------------------------------------------------------------------------------

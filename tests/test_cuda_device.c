@@ -44,7 +44,9 @@ Test(cuda_device, report) {
     cr_expect_geq(r.driver, r.runtime / 1000 * 1000);
     cr_expect_gt(r.memory_free, (size_t)0);
     cr_expect_leq(r.memory_free, r.memory_total);
-    cr_expect(r.upload > 0 && r.download > 0);
+    cr_expect(r.pageable_upload > 0 && r.pageable_download > 0);
+    cr_expect_eq(r.pinned_upload > 0, r.pinned_download > 0);
+    cr_expect_gt(r.l2, (size_t)0);
     cr_expect_eq(cug_cuda_report_read(&r, 1023), CUG_ENOTSUP);
 }
 

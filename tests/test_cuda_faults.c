@@ -100,7 +100,7 @@ Test(cuda_faults, every_call_in_turn, .timeout = 120) {
                  {"cudaMalloc", 5},
                  {"cudaHostAlloc", 3},
                  {"cudaMemcpyAsync", 12},
-                 {"cudaMemsetAsync", 1},
+                 {"cudaMemsetAsync", 2},
                  {"cudaEventRecord", 12},
                  {"cudaEventSynchronize", 9},
                  {"cudaStreamWaitEvent", 4},

@@ -164,6 +164,32 @@ Test(cuda_ring, holds_back_and_stops) {
     cuda->close(dev);
 }
 
+/* A slow source is waited for; a slow consumer holds the thread up. */
+Test(cuda_ring, says_who_waits_for_whom) {
+    cug_device *dev = open_device();
+    if (!dev) return;
+    for (int slow_source = 0; slow_source < 2; slow_source++) {
+        source s = {.batches = 1000, .fail_at = UINT64_MAX, .slow = slow_source ? 5000 : 0};
+        cug_cuda_ring_batch b;
+        cug_cuda_ring *r = open_ring(dev, &s);
+        double consumer = 1, thread = 1;
+        cug_cuda_ring_waits(r, &consumer, &thread);
+        cr_expect_lt(consumer, 0.5);
+        for (int i = 0; i < 12; i++) {
+            cr_assert_eq(cug_cuda_ring_next(r, &b, NULL), CUG_OK);
+            if (!slow_source) usleep(5000);
+            cr_assert_eq(cuda->sync(dev, NULL), CUG_OK);
+            cr_assert_eq(cug_cuda_ring_release(r, NULL), CUG_OK);
+        }
+        cug_cuda_ring_waits(r, &consumer, &thread);
+        double longer = slow_source ? consumer : thread, shorter = slow_source ? thread : consumer;
+        cr_expect_gt(longer, 0.020, "12 batches of 5 ms: consumer waited %.4f s, thread %.4f s", consumer, thread);
+        cr_expect_lt(shorter, longer, "consumer waited %.4f s, thread %.4f s", consumer, thread);
+        cug_cuda_ring_close(r);
+    }
+    cuda->close(dev);
+}
+
 Test(cuda_ring, failure_is_told_after_the_batches_before_it) {
     cug_device *dev = open_device();
     if (!dev) return;

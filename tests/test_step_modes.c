@@ -11,6 +11,7 @@
 static const char *const modes[][2] = {{"plain", "true"},   {"plain", "false"},   {"staged", "true"},
                                        {"staged", "false"}, {"resident", "true"}, {"resident", "false"}};
 #define MODES (sizeof modes / sizeof *modes)
+#define EPOCHS 3
 
 static int have_cuda(void) {
     const cug_backend *be = cug_backend_find("cuda");
@@ -22,36 +23,50 @@ static int have_cuda(void) {
 
 typedef struct stopper {
     volatile int stop;
-    uint64_t at; /* set stop after this step */
+    uint64_t at;             /* set stop after this step */
+    double val_loss[EPOCHS]; /* of each epoch that ended */
 } stopper;
 
 static void stop_at(void *user, const cug_event *e) {
     stopper *s = user;
     if (e->kind == CUG_EVENT_STEP && e->step == s->at) s->stop = 1;
+    if (e->kind == CUG_EVENT_EPOCH) s->val_loss[e->epoch - 1] = e->val_loss;
 }
 
-static cug_status train(const synthetic *s, const cug_config *c, const char *name, int resume, uint64_t stop_after) {
+/* What a run measured: each epoch's validation loss and the test loss. Resumed runs fill in what they measured. */
+typedef struct measures {
+    double loss[EPOCHS + 1];
+} measures;
+
+static cug_status train(const synthetic *s, const cug_config *c, const char *name, int resume, uint64_t stop_after,
+                        measures *found) {
     char path[160];
-    stopper stop = {0, stop_after};
+    stopper stop = {0, stop_after, {0}};
     cug_train_result r;
     snprintf(path, sizeof path, "%s/%s", s->dir, name);
     const cug_train_request req = {
         .config = c, .run_path = path, .resume = resume, .on_event = stop_at, .user = &stop, .stop = &stop.stop};
-    return cug_train(&req, &r);
+    cug_status st = cug_train(&req, &r);
+    if (st != CUG_OK || !found) return st;
+    memcpy(found->loss, stop.val_loss, sizeof stop.val_loss);
+    found->loss[EPOCHS] = r.test_loss;
+    return st;
 }
 
 static void set(cug_config *c, const char *key, const char *value) {
     cr_assert(cug_config_set(c, key, value) == CUG_OK, "%s", cug_error());
 }
 
-/* Two epochs of five steps, the last of them short: each size is run, recorded and launched again. */
+/* Three epochs of five steps, the last of them short, and an evaluation after each: every size is run, recorded and
+ * launched again. */
 static void configure(const synthetic *s, cug_config *c, size_t mode) {
     synthetic_config(s, c);
     set(c, "device", "cuda");
-    set(c, "limit", "130");
-    set(c, "val", "10");
+    set(c, "limit", "153");
+    set(c, "val", "33");
+    set(c, "eval-batch", "16");
     set(c, "batch", "28");
-    set(c, "epochs", "3");
+    set(c, "epochs", "3"); /* EPOCHS */
     set(c, "log-every", "4");
     set(c, "loader", modes[mode][0]);
     set(c, "no-graph", modes[mode][1]);
@@ -79,6 +94,7 @@ static void expect_same_weights(const synthetic *s, const char *a, const char *b
 Test(step_modes, give_the_same_bits_and_resume_exactly) {
     if (!have_cuda()) return;
     synthetic s;
+    measures first, now;
     synthetic_make(&s);
     for (size_t m = 0; m < MODES; m++) {
         static const uint64_t stops[] = {1, 5, 8};
@@ -86,12 +102,16 @@ Test(step_modes, give_the_same_bits_and_resume_exactly) {
         char whole[32], part[32];
         configure(&s, &c, m);
         snprintf(whole, sizeof whole, "whole%zu", m);
-        cr_assert(train(&s, &c, whole, 0, 0) == CUG_OK, "%s", cug_error());
+        cr_assert(train(&s, &c, whole, 0, 0, m ? &now : &first) == CUG_OK, "%s", cug_error());
+        for (int e = 0; m == 0 && e <= EPOCHS; e++) cr_assert(first.loss[e] > 0, "loss %d is %g", e, first.loss[e]);
+        for (int e = 0; m > 0 && e <= EPOCHS; e++)
+            cr_expect(now.loss[e] == first.loss[e], "mode %zu, evaluation %d: loss %.17g, not %.17g", m, e, now.loss[e],
+                      first.loss[e]);
         if (m > 0) expect_same_weights(&s, "whole0", whole);
         for (size_t i = m % 2; i < sizeof stops / sizeof *stops; i += 2) {
             snprintf(part, sizeof part, "part%zu-%zu", m, i);
-            cr_assert(train(&s, &c, part, 0, stops[i]) == CUG_EINTR, "%s", cug_error());
-            cr_assert(train(&s, &c, part, 1, 0) == CUG_OK, "%s", cug_error());
+            cr_assert(train(&s, &c, part, 0, stops[i], 0) == CUG_EINTR, "%s", cug_error());
+            cr_assert(train(&s, &c, part, 1, 0, 0) == CUG_OK, "%s", cug_error());
             expect_same_weights(&s, whole, part);
         }
         cug_config_free(&c);
@@ -114,11 +134,11 @@ Test(step_modes, libraries_give_the_same_bits_recorded_or_not) {
         configure(&s, &c, m);
         set(&c, "conv", "cudnn");
         set(&c, "gemm", "cublas");
-        cr_assert(train(&s, &c, whole, 0, 0) == CUG_OK, "%s", cug_error());
+        cr_assert(train(&s, &c, whole, 0, 0, NULL) == CUG_OK, "%s", cug_error());
         if (m) {
             expect_same_weights(&s, "op by op", whole);
-            cr_assert(train(&s, &c, "part", 0, 5) == CUG_EINTR, "%s", cug_error());
-            cr_assert(train(&s, &c, "part", 1, 0) == CUG_OK, "%s", cug_error());
+            cr_assert(train(&s, &c, "part", 0, 5, NULL) == CUG_EINTR, "%s", cug_error());
+            cr_assert(train(&s, &c, "part", 1, 0, NULL) == CUG_OK, "%s", cug_error());
             expect_same_weights(&s, whole, "part");
         }
         cug_config_free(&c);
@@ -144,7 +164,7 @@ Test(step_modes, find_nan_in_the_step_where_it_began) {
         set(&c, "log-every", "100");
         set(&c, "model", "input 10x10x1; flatten; linear 16; linear 4; loss mse");
         snprintf(name, sizeof name, "nan%zu", m);
-        cr_assert(train(&s, &c, name, 0, 0) == CUG_ENUMERIC, "%s", cug_error());
+        cr_assert(train(&s, &c, name, 0, 0, 0) == CUG_ENUMERIC, "%s", cug_error());
         cr_assert_eq(
             sscanf(cug_error(), "epoch 1, step %d: %15s first seen in the output of layer %31s", &step, what, layer), 3,
             "%s", cug_error());
@@ -164,7 +184,7 @@ Test(step_modes, a_loader_that_the_device_lacks_is_refused) {
         const char *loader = i ? "resident" : "staged";
         synthetic_config(&s, &c);
         set(&c, "loader", loader);
-        cr_expect(train(&s, &c, loader, 0, 0) == CUG_ENOTSUP);
+        cr_expect(train(&s, &c, loader, 0, 0, 0) == CUG_ENOTSUP);
         cr_expect(strstr(cug_error(), loader) && !strchr(cug_error(), '\n'), "%s", cug_error());
         cug_config_free(&c);
     }

@@ -49,6 +49,8 @@ typedef struct cug_backend {
     /* Backend memory, 256-byte aligned, contents undefined. free of NULL is safe. */
     cug_status (*alloc)(cug_device *dev, void **out, size_t bytes);
     void (*free)(cug_device *dev, void *ptr);
+    /* Bytes of it that are free now, and all there are; NULL: memory is the host's own. */
+    cug_status (*memory)(cug_device *dev, size_t *free_bytes, size_t *total);
     /* Copies between host and backend memory, and inside it; ordered with the stream's work, host side safe to reuse on
      * return. fill sets every byte. */
     cug_status (*upload)(cug_device *dev, void *dst, const void *host, size_t bytes, void *stream);
@@ -73,6 +75,14 @@ typedef struct cug_backend {
                             void *user);
     cug_status (*ring_take)(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
     void (*ring_close)(void *ring); /* NULL is safe */
+    /* Seconds so far that take has waited for a batch, and that the thread has waited for room to put one. */
+    void (*ring_waits)(void *ring, double *take, double *room);
+    size_t (*ring_bytes)(int max_batch, size_t pixel_bytes); /* of backend memory that a ring takes */
+
+    /* Names what the calling thread does from push to pop, for a profiler; ranges nest. NULL: nobody would see them.
+     * The name is read before push returns. */
+    void (*range_push)(const char *name);
+    void (*range_pop)(void);
 
     /* Ops; a NULL table: this backend does not have it. */
     const cug_conv2d_ops *conv2d;

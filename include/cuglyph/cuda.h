@@ -18,8 +18,9 @@ typedef struct cug_cuda_report {
     size_t memory_free, memory_total, l2; /* bytes */
     int driver, runtime;       /* CUDA versions, 13000 = 13.0: the newest the driver runs, the one built with */
     const char *architectures; /* that this build has kernels for */
-    int pinned;                /* 0: page-locked memory was refused; the copies below went without */
-    double upload, download;   /* bytes a second, host to device and back, best of a few large copies */
+    /* Bytes a second, host to device and back, best of a few large copies; from and to page-locked memory (0: it was
+     * refused) and ordinary memory. */
+    double pinned_upload, pinned_download, pageable_upload, pageable_download;
 } cug_cuda_report;
 
 /* GPUs that can be opened, at least one; CUG_ENOTSUP with the reason when there is none. */

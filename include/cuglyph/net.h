@@ -46,11 +46,16 @@ cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *
                           const cug_net_options *opt);
 void cug_net_free(cug_net *n); /* NULL is safe */
 
-/* Bytes held: parameters, gradients, optimizer state, arena, one batch, a data set. */
+/* Bytes held: parameters, gradients, optimizer state, arena, one batch, a data set, step records and counts. */
 typedef struct cug_net_memory {
-    size_t params, grads, state, arena, batch, data, total;
+    size_t params, grads, state, arena, batch, data, records, total;
 } cug_net_memory;
 void cug_net_memory_used(const cug_net *n, cug_net_memory *m);
+/* The same of a net that is not made; nothing is allocated on the device. */
+cug_status cug_net_memory_needed(cug_net_memory *m, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                                 const cug_net_options *opt);
+/* What cug_net_hold adds to it. */
+size_t cug_net_hold_bytes(const cug_graph *g, size_t count, size_t order);
 
 /* The next steps, in order; replaces what was announced and not yet run. first_sample: the place of the first step's
  * first sample in the order (cug_net_order); else 0. */

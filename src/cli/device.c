@@ -17,16 +17,23 @@ static void print_gpu(const cug_cuda_report *r) {
     printf("  %-20s %.1f MB\n", "L2 cache", (double)r->l2 / 1e6);
     printf("  %-20s driver up to %d.%d, built with %d.%d\n", "CUDA", r->driver / 1000, r->driver % 1000 / 10,
            r->runtime / 1000, r->runtime % 1000 / 10);
-    printf("  %-20s %.1f GB/s to the GPU, %.1f GB/s back (%s)\n", "copies", r->upload / 1e9, r->download / 1e9,
-           r->pinned ? "pinned memory" : "pageable memory: pinned was refused");
+    if (r->pinned_upload > 0)
+        printf("  %-20s %.1f GB/s to the GPU, %.1f GB/s back\n", "copies, pinned", r->pinned_upload / 1e9,
+               r->pinned_download / 1e9);
+    else
+        printf("  %-20s pinned memory was refused\n", "copies, pinned");
+    printf("  %-20s %.1f GB/s to the GPU, %.1f GB/s back\n", "copies, pageable", r->pageable_upload / 1e9,
+           r->pageable_download / 1e9);
 }
 
 static json_t *gpu_json(const cug_cuda_report *r) {
-    return json_pack("{s:i, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:b, s:f, s:f}", "ordinal", r->ordinal,
-                     "name", r->name, "built_for", r->architectures, "major", r->major, "minor", r->minor,
+    return json_pack("{s:i, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:b, s:f, s:f, s:f, s:f}", "ordinal",
+                     r->ordinal, "name", r->name, "built_for", r->architectures, "major", r->major, "minor", r->minor,
                      "multiprocessors", r->sms, "memory_free", (json_int_t)r->memory_free, "memory_total",
                      (json_int_t)r->memory_total, "l2", (json_int_t)r->l2, "driver", r->driver, "runtime", r->runtime,
-                     "pinned", r->pinned, "upload_bytes_per_s", r->upload, "download_bytes_per_s", r->download);
+                     "pinned", r->pinned_upload > 0, "pinned_upload_bytes_per_s", r->pinned_upload,
+                     "pinned_download_bytes_per_s", r->pinned_download, "pageable_upload_bytes_per_s",
+                     r->pageable_upload, "pageable_download_bytes_per_s", r->pageable_download);
 }
 
 /* Every GPU, into `all` when that is not NULL, else printed. */

@@ -36,7 +36,6 @@ extern const cug_loss_ops cug_cpu_mse;
 extern const cug_normalize_ops cug_cpu_normalize;
 extern const cug_optimizer_ops cug_cpu_optimizer;
 extern const cug_metrics_ops cug_cpu_metrics;
-extern const cug_step_ops cug_cpu_step;
 
 /* Part `part` of the work: items [lo, hi). */
 typedef void cug_cpu_fn(void *ctx, size_t lo, size_t hi, int part);

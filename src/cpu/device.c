@@ -1,5 +1,6 @@
 /* device.c - the cpu backend: opening it, choosing the instruction set, memory, and the table of its ops. */
 #include "cpu/cpu.h"
+#include "host_step.h"
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,5 +144,5 @@ const cug_backend cug_backend_cpu = {
     .normalize = &cug_cpu_normalize,
     .optimizer = &cug_cpu_optimizer,
     .metrics = &cug_cpu_metrics,
-    .step = &cug_cpu_step,
+    .step = &cug_host_step,
 };

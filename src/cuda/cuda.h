@@ -53,6 +53,8 @@ extern const cug_step_ops cug_cuda_step;
 cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt);
 void cug_cuda_close(cug_device *dev);
 const char *cug_cuda_describe(const cug_device *dev);
+/* Page-locked memory was refused: the description says so from now on, once. */
+void cug_cuda_unpinned(cug_device *dev);
 /* Makes this device the calling thread's current one, as every CUDA call wants it. */
 cug_status cug_cuda_enter(cug_device *dev);
 static inline cudaStream_t cug_cuda_stream(const cug_device *dev, void *stream) {
@@ -64,6 +66,7 @@ cug_status cug_cuda_bounces_open(cug_device *dev);
 void cug_cuda_bounces_close(cug_device *dev);
 cug_status cug_cuda_alloc(cug_device *dev, void **out, size_t bytes);
 void cug_cuda_free(cug_device *dev, void *ptr);
+cug_status cug_cuda_memory(cug_device *dev, size_t *free_bytes, size_t *total);
 cug_status cug_cuda_upload(cug_device *dev, void *dst, const void *host, size_t bytes, void *stream);
 cug_status cug_cuda_download(cug_device *dev, void *host, const void *src, size_t bytes, void *stream);
 cug_status cug_cuda_copy(cug_device *dev, void *dst, const void *src, size_t bytes, void *stream);
@@ -79,6 +82,12 @@ cug_status cug_cuda_stage_open(void **ring, cug_device *dev, int max_batch, size
                                void *user);
 cug_status cug_cuda_stage_take(void *ring, uint8_t *pixels, int32_t *labels, int32_t *ids, int *n, void *stream);
 void cug_cuda_stage_close(void *ring);
+void cug_cuda_stage_waits(void *ring, double *take, double *room);
+size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes);
+
+/* trace.c: ranges of the backend table. */
+void cug_cuda_range_push(const char *name);
+void cug_cuda_range_pop(void);
 
 /* What an op asks of ex before it launches: a device, made current, and `need` bytes of workspace. */
 static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t need) {

@@ -23,7 +23,8 @@ static cug_status check_ordinal(int ordinal) {
     int count = 0;
     CUG_TRY(cug_cuda_count(&count));
     if (ordinal >= 0 && ordinal < count) return CUG_OK;
-    return cug_fail(CUG_ENOTSUP, "no CUDA device %d: this machine has %d, counted from 0", ordinal, count);
+    if (count == 1) return cug_fail(CUG_ENOTSUP, "cuda:%d: this machine has 1 device, cuda:0", ordinal);
+    return cug_fail(CUG_ENOTSUP, "cuda:%d: this machine has %d devices, cuda:0 to cuda:%d", ordinal, count, count - 1);
 }
 
 /* The libraries' part of the description is added once they are open. */
@@ -35,10 +36,24 @@ static cug_status describe(cug_device *dev) {
                         "CUDA device %d, %.100s, has compute capability %d.%d; this build needs %d.%d or "
                         "newer: use --device cpu",
                         dev->ordinal, p.name, p.major, p.minor, LEAST_MAJOR, LEAST_MINOR);
-    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
-             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
-             dev->pinned ? "" : ", pinned memory refused: copies go through pageable memory");
+    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB", dev->ordinal,
+             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9);
+    if (!dev->pinned) cug_cuda_unpinned(dev);
     return CUG_OK;
+}
+
+void cug_cuda_unpinned(cug_device *dev) {
+    static const char remark[] = ", pinned memory refused: copies go through pageable memory";
+    size_t at = strlen(dev->text);
+    if (!strstr(dev->text, remark)) snprintf(dev->text + at, sizeof dev->text - at, "%s", remark);
+}
+
+/* One small kernel, so that a GPU for which this build has none is refused here and not in a run's first step. */
+static cug_status try_kernel(cug_device *dev) {
+    const cug_normalize_shape one = {.count = 1, .scale = 1};
+    const uint8_t *pixel = (const uint8_t *)dev->scratch + CUG_CUDA_SCRATCH_BYTES - 1;
+    CUG_TRY(cug_cuda_fill(dev, dev->scratch, 0, CUG_CUDA_SCRATCH_BYTES, NULL));
+    return cug_cuda_launched(dev, cug_cuda_normalize_fwd(dev->scratch, pixel, &one, dev->compute), "first kernel");
 }
 
 cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
@@ -57,6 +72,7 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     CUG_GOTO(cug_cuda_bounces_open(dev));
     CUG_GOTO(describe(dev));
     CUG_GOTO(cug_cuda_alloc(dev, &dev->scratch, CUG_CUDA_SCRATCH_BYTES));
+    CUG_GOTO(try_kernel(dev));
     CUG_GOTO(cug_choose_open(&dev->chooser, dev, opt));
     size_t used = strlen(dev->text);
     snprintf(dev->text + used, sizeof dev->text - used, "%s", cug_choose_note(dev->chooser));

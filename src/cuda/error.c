@@ -61,8 +61,11 @@ cug_status cug_cuda_fail(cug_device *dev, cudaError_t err, const char *call) {
     if (err == cudaErrorMemoryAllocation) return cug_cuda_fail_memory(dev, err, call, 0);
     if (err == cudaErrorNoKernelImageForDevice || err == cudaErrorUnsupportedPtxVersion ||
         err == cudaErrorInvalidDeviceFunction)
-        return cug_fail(CUG_ENOTSUP, "%.*s: %s (%s); this build has kernels for %s: build with make ARCH=native", n,
-                        call, cudaGetErrorString(err), cudaGetErrorName(err), cug_cuda_architectures());
+        return cug_fail(CUG_ENOTSUP,
+                        "%.*s on %s: %s (%s); this build has kernels for %s: build with make ARCH=native, or use "
+                        "--device cpu",
+                        n, call, dev && *dev->text ? dev->text : "the device", cudaGetErrorString(err),
+                        cudaGetErrorName(err), cug_cuda_architectures());
     if (dev && dev->broken && err == dev->broken)
         return cug_fail(CUG_ECUDA, "%.*s: %s (%s), first seen by %s: the device is lost until it is opened anew", n,
                         call, cudaGetErrorString(err), cudaGetErrorName(err), dev->broken_at);
@@ -80,9 +83,8 @@ cug_status cug_cuda_fail_memory(cug_device *dev, cudaError_t err, const char *ca
     if (!bytes)
         return cug_fail(CUG_ENOMEM, "%.*s: out of memory on %s: %zu of %zu bytes are free; use a smaller batch", n,
                         call, dev ? dev->text : "the device", free_bytes, total);
-    return cug_fail(CUG_ENOMEM,
-                    "%.*s: out of memory on %s: %zu bytes needed, %zu of %zu free; a smaller batch would fit", n, call,
-                    dev ? dev->text : "the device", bytes, free_bytes, total);
+    return cug_fail(CUG_ENOMEM, "%.*s: out of memory on %s: %zu bytes needed, %zu of %zu free; use a smaller batch", n,
+                    call, dev ? dev->text : "the device", bytes, free_bytes, total);
 }
 
 cug_status cug_cuda_launched(cug_device *dev, cudaError_t err, const char *op) {

@@ -63,6 +63,12 @@ void cug_cuda_free(cug_device *dev, void *ptr) {
     (void)cudaFree(ptr);
 }
 
+cug_status cug_cuda_memory(cug_device *dev, size_t *free_bytes, size_t *total) {
+    CUG_TRY(cug_cuda_enter(dev));
+    CUDA_TRY(dev, cudaMemGetInfo(free_bytes, total));
+    return CUG_OK;
+}
+
 static cug_status check_places(const char *what, const void *a, const void *b, size_t bytes) {
     if (bytes && (!a || !b)) return cug_fail(CUG_EINVAL, "cuda: %s of %zu bytes from or to NULL", what, bytes);
     return CUG_OK;

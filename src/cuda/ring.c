@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define ALIGNMENT 256
+#define DEVICE_BATCHES 2
 
 /* Batch number s lives in slot s % slots and then in device batch s % batches. */
 struct cug_cuda_ring {
@@ -25,15 +27,29 @@ struct cug_cuda_ring {
     pthread_cond_t changed;
     /* Under the lock. Numbers of batches so far: filled >= issued >= taken >= given (back). */
     uint64_t filled, issued, taken, given;
+    double next_waited, thread_waited; /* seconds */
     int ended, stop;
     cug_status failed;
     char why[600];
 };
 
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static char *slot_at(const cug_cuda_ring *r, uint64_t s) { return r->host + s % (uint64_t)r->opt.slots * r->bytes; }
 static char *batch_at(const cug_cuda_ring *r, uint64_t s) { return r->mem + s % (uint64_t)r->opt.batches * r->bytes; }
 static cudaEvent_t copied_of(const cug_cuda_ring *r, uint64_t s) { return r->copied[s % (uint64_t)r->opt.slots]; }
 static cudaEvent_t released_of(const cug_cuda_ring *r, uint64_t s) { return r->released[s % (uint64_t)r->opt.batches]; }
+
+/* With the lock held, which is given up meanwhile; how many seconds it took. */
+static double wait_changed(cug_cuda_ring *r) {
+    double began = now();
+    pthread_cond_wait(&r->changed, &r->lock);
+    return now() - began;
+}
 
 /* --- producer ----------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +69,7 @@ static int next_job(cug_cuda_ring *r) {
             break;
         }
         if (r->ended && r->issued == r->filled) break;
-        pthread_cond_wait(&r->changed, &r->lock);
+        r->thread_waited += wait_changed(r);
     }
     pthread_mutex_unlock(&r->lock);
     return job;
@@ -64,7 +80,9 @@ static cug_status fill_slot(cug_cuda_ring *r) {
     uint64_t s = r->filled;
     char *slot = slot_at(r, s);
     int n = 0;
+    double began = now();
     if (s >= (uint64_t)r->opt.slots) CUDA_TRY(NULL, cudaEventSynchronize(copied_of(r, s)));
+    double waited = now() - began;
     CUG_TRY(r->opt.fill(r->opt.user, s, (uint8_t *)slot + r->pixels_at, (int32_t *)(void *)slot,
                         (int32_t *)(void *)(slot + r->ids_at), &n));
     if (n < 0 || n > r->opt.max_batch)
@@ -72,6 +90,7 @@ static cug_status fill_slot(cug_cuda_ring *r) {
                         n, r->opt.max_batch);
     r->filled_n[s % (uint64_t)r->opt.slots] = n;
     pthread_mutex_lock(&r->lock);
+    r->thread_waited += waited;
     if (n)
         r->filled++;
     else
@@ -120,7 +139,9 @@ static void *produce(void *ring) {
     cug_status st = enter_device(r);
     if (st != CUG_OK) give_up(r, st, job);
     while ((job = next_job(r)) != DONE) {
+        cug_cuda_range_push(job == FILL ? "stage batch" : "copy batch");
         st = job == FILL ? fill_slot(r) : issue_copy(r);
+        cug_cuda_range_pop();
         if (st != CUG_OK) give_up(r, st, job);
     }
     return NULL;
@@ -137,7 +158,7 @@ static cug_status wait_issued(cug_cuda_ring *r, int *have) {
         st = cug_fail(CUG_EINVAL, "ring: all %d device batches are taken; release one first", r->opt.batches);
     while (st == CUG_OK && r->taken == r->issued) {
         if (!r->ended || r->issued < r->filled) {
-            pthread_cond_wait(&r->changed, &r->lock);
+            r->next_waited += wait_changed(r);
             continue;
         }
         if (r->failed == CUG_OK) break;
@@ -153,7 +174,10 @@ static cug_status wait_issued(cug_cuda_ring *r, int *have) {
 cug_status cug_cuda_ring_next(cug_cuda_ring *r, cug_cuda_ring_batch *out, void *stream) {
     int have = 0;
     *out = (cug_cuda_ring_batch){.n = 0};
-    CUG_TRY(wait_issued(r, &have));
+    cug_cuda_range_push("wait for batch");
+    cug_status st = wait_issued(r, &have);
+    cug_cuda_range_pop();
+    CUG_TRY(st);
     if (!have) return CUG_OK;
     uint64_t s = r->taken;
     CUG_TRY(cug_cuda_enter(r->dev));
@@ -181,16 +205,36 @@ cug_status cug_cuda_ring_release(cug_cuda_ring *r, void *stream) {
     return CUG_OK;
 }
 
+void cug_cuda_ring_waits(cug_cuda_ring *r, double *next, double *thread) {
+    pthread_mutex_lock(&r->lock);
+    *next = r->next_waited;
+    *thread = r->thread_waited;
+    pthread_mutex_unlock(&r->lock);
+}
+
 int cug_cuda_ring_pinned(const cug_cuda_ring *r) { return r->pinned; }
 
 /* --- opening and closing ------------------------------------------------------------------------------------------ */
 
 static size_t round_up(size_t n) { return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
+/* Labels, ids, pixels of one batch: where they begin and end. */
+static void lay_out(cug_cuda_ring *r) {
+    r->ids_at = round_up((size_t)r->opt.max_batch * sizeof(int32_t));
+    r->pixels_at = 2 * r->ids_at;
+    r->bytes = round_up(r->pixels_at + (size_t)r->opt.max_batch * r->opt.pixel_bytes);
+}
+
+size_t cug_cuda_ring_bytes(const cug_cuda_ring_options *opt) {
+    cug_cuda_ring r = {.opt = *opt};
+    lay_out(&r);
+    return (size_t)(opt->batches ? opt->batches : DEVICE_BATCHES) * r.bytes;
+}
+
 static cug_status set_options(cug_cuda_ring *r, const cug_cuda_ring_options *opt) {
     r->opt = *opt;
     if (!r->opt.slots) r->opt.slots = 4;
-    if (!r->opt.batches) r->opt.batches = 2;
+    if (!r->opt.batches) r->opt.batches = DEVICE_BATCHES;
     if (r->opt.batches < 1 || r->opt.batches > CUG_CUDA_RING_BATCHES || r->opt.slots < r->opt.batches ||
         r->opt.slots > CUG_CUDA_RING_SLOTS)
         return cug_fail(CUG_EINVAL, "ring: 1 to %d device batches and as many to %d slots, got %d and %d",
@@ -199,9 +243,7 @@ static cug_status set_options(cug_cuda_ring *r, const cug_cuda_ring_options *opt
         opt->pixel_bytes > (SIZE_MAX >> 8) / (size_t)opt->max_batch)
         return cug_fail(CUG_EINVAL, "ring: a batch of %d samples of %zu bytes cannot be", opt->max_batch,
                         opt->pixel_bytes);
-    r->ids_at = round_up((size_t)opt->max_batch * sizeof(int32_t));
-    r->pixels_at = 2 * r->ids_at;
-    r->bytes = round_up(r->pixels_at + (size_t)opt->max_batch * opt->pixel_bytes);
+    lay_out(r);
     return CUG_OK;
 }
 
@@ -217,6 +259,7 @@ static cug_status allocate(cug_cuda_ring *r) {
         if (!host) return cug_fail(CUG_ENOMEM, "ring: no host memory for %zu bytes", bytes);
     }
     r->host = host;
+    if (!r->pinned) cug_cuda_unpinned(r->dev);
     for (int i = 0; i < r->opt.slots; i++)
         CUDA_TRY(r->dev, cudaEventCreateWithFlags(&r->copied[i], cudaEventDisableTiming));
     for (int i = 0; i < r->opt.batches; i++)

@@ -39,6 +39,9 @@ typedef struct cug_cuda_ring cug_cuda_ring;
 /* Starts the producer. dev must outlive the ring; its copy stream is the ring's alone meanwhile. */
 cug_status cug_cuda_ring_open(cug_cuda_ring **out, cug_device *dev, const cug_cuda_ring_options *opt);
 
+/* Device memory that a ring of these options takes. */
+size_t cug_cuda_ring_bytes(const cug_cuda_ring_options *opt);
+
 /* Stops the producer (a fill under way is waited for) and frees everything once the GPU has done with it. Batches taken
  * and not released are read no more. NULL is safe. */
 void cug_cuda_ring_close(cug_cuda_ring *ring);
@@ -50,6 +53,10 @@ cug_status cug_cuda_ring_next(cug_cuda_ring *ring, cug_cuda_ring_batch *out, voi
 
 /* Gives back the oldest batch taken, as soon as the work queued on `stream` so far is done. */
 cug_status cug_cuda_ring_release(cug_cuda_ring *ring, void *stream);
+
+/* Seconds so far that next has waited for a batch (the thread is too slow), and that the thread has waited for a slot
+ * or a device batch to be free again (it is ahead). */
+void cug_cuda_ring_waits(cug_cuda_ring *ring, double *next, double *thread);
 
 /* 0 when page-locked memory was refused and slots are ordinary memory: right, but copies then wait for the host. */
 int cug_cuda_ring_pinned(const cug_cuda_ring *ring);

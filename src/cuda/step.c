@@ -64,3 +64,11 @@ void cug_cuda_stage_close(void *ring) {
     if (s) cug_cuda_ring_close(s->ring);
     free(s);
 }
+
+void cug_cuda_stage_waits(void *ring, double *take, double *room) {
+    cug_cuda_ring_waits(((stage *)ring)->ring, take, room);
+}
+
+size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes) {
+    return cug_cuda_ring_bytes(&(cug_cuda_ring_options){.max_batch = max_batch, .pixel_bytes = pixel_bytes});
+}

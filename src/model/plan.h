@@ -12,7 +12,8 @@ typedef struct plan_buffer {
 } plan_buffer;
 
 typedef struct plan_op {
-    cug_node node; /* batch size filled in */
+    cug_node node;                   /* batch size filled in */
+    char range[2][CUG_NAME_MAX + 4]; /* "conv1 fwd", "conv1 bwd": by cug_pass */
     unsigned acc_dx[CUG_MAX_INPUTS];
     unsigned acc_dw;
     int want_dx[CUG_MAX_INPUTS];

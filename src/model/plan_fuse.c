@@ -1,6 +1,7 @@
 /* plan_fuse.c - the graph's nodes as a list of ops for one batch size; conv2d, activation and max pooling in a row
  * become one conv_block where the backend has it. */
 #include "model/plan.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,8 @@ cug_status plan_expand(cug_plan *p, const cug_device *dev) {
             n = try_fuse(p, dev, &g->nodes[i], &op->node, taken);
         if (!n) op->node = g->nodes[i];
         for (int j = 0; j < n; j++) skip[taken[j] - g->nodes] = 1;
+        snprintf(op->range[CUG_FWD], sizeof op->range[0], "%.*s fwd", CUG_NAME_MAX - 1, op->node.name);
+        snprintf(op->range[CUG_BWD], sizeof op->range[0], "%.*s bwd", CUG_NAME_MAX - 1, op->node.name);
         const op_def *def = op_def_of(op->node.op);
         def->set_batch(&op->node, p->batch);
         op->saved = op->ws_fwd = op->ws_bwd = -1;

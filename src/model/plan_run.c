@@ -1,5 +1,6 @@
 /* plan_run.c - gives a plan's tensors their addresses and runs its ops. */
 #include "model/plan.h"
+#include "range.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,12 +73,17 @@ cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex) {
         u.ptr = p->bound.pixels;
         u.dtype = CUG_U8;
         const cug_normalize_shape s = {cug_tensor_count(&y), p->bound.scale, p->bound.shift};
-        CUG_TRY(p->be->normalize->fwd(&y, &u, &s, ex));
+        range_push(p->be, "normalize");
+        cug_status st = p->be->normalize->fwd(&y, &u, &s, ex);
+        range_pop(p->be);
+        CUG_TRY(st);
     }
     for (int i = 0; i < p->n_ops; i++) {
         const plan_op *op = &p->ops[i];
         const cug_exec e = with_workspace(p, ex, op->ws_fwd);
+        range_push(p->be, op->range[CUG_FWD]);
         cug_status st = op_def_of(op->node.op)->fwd(p->be, op, &e);
+        range_pop(p->be);
         if (st != CUG_OK) return cug_fail_at(st, "layer %s, forward", op->node.name);
         if (p->observer) CUG_TRY(p->observer(p->observer_user, p, i, CUG_FWD));
     }
@@ -104,7 +110,10 @@ cug_status cug_plan_loss(cug_plan *p, const cug_exec *ex) {
     cug_tensor loss = cug_plan_loss_values(p), pred = cug_plan_predictions(p);
     cug_tensor labels = cug_tensor1(p->bound.labels, CUG_I32, p->batch);
     const cug_loss_shape s = {p->batch, p->g->values[p->g->output].C, p->bound.smoothing};
-    return ops->fwd_bwd(&loss, opt(&dz), &pred, &z, &labels, &s, ex);
+    range_push(p->be, "loss");
+    cug_status st = ops->fwd_bwd(&loss, opt(&dz), &pred, &z, &labels, &s, ex);
+    range_pop(p->be);
+    return st;
 }
 
 cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex) {
@@ -113,10 +122,11 @@ cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex) {
         const plan_op *op = &p->ops[i];
         if (!op->dy.ptr) continue; /* nothing trained upstream */
         const cug_exec e = with_workspace(p, ex, op->ws_bwd);
-        for (int j = 0; j < op->node.n_in; j++) {
-            cug_status st = op_def_of(op->node.op)->bwd(p->be, op, j, &e);
-            if (st != CUG_OK) return cug_fail_at(st, "layer %s, backward", op->node.name);
-        }
+        cug_status st = CUG_OK;
+        range_push(p->be, op->range[CUG_BWD]);
+        for (int j = 0; j < op->node.n_in && st == CUG_OK; j++) st = op_def_of(op->node.op)->bwd(p->be, op, j, &e);
+        range_pop(p->be);
+        if (st != CUG_OK) return cug_fail_at(st, "layer %s, backward", op->node.name);
         if (p->observer) CUG_TRY(p->observer(p->observer_user, p, i, CUG_BWD));
     }
     return CUG_OK;

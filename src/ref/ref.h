@@ -22,7 +22,6 @@ extern const cug_loss_ops cug_ref_mse;
 extern const cug_normalize_ops cug_ref_normalize;
 extern const cug_optimizer_ops cug_ref_optimizer;
 extern const cug_metrics_ops cug_ref_metrics;
-extern const cug_step_ops cug_ref_step;
 
 /* The numbers of a checked tensor; NULL for one that was not given. */
 static inline double *ref_f64(const cug_tensor *t) { return t ? (double *)t->ptr : NULL; }

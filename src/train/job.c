@@ -59,10 +59,10 @@ cug_status job_open(job *j, const cug_config *c) {
     return cug_device_open(c, &j->be, &j->dev, &j->device_note);
 }
 
-/* The batch sizes a loader hands out: the full one and the last. */
-static void add_sizes(const cug_loader *l, int *sizes) {
-    size_t full = l->n / (size_t)l->batch, rest = l->n % (size_t)l->batch;
-    const int want[2] = {full ? l->batch : 0, (int)rest};
+/* The batch sizes in which a loader hands out n samples: the full one and the last. */
+static void add_sizes(size_t n, int batch, int *sizes) {
+    size_t full = n / (size_t)batch, rest = n % (size_t)batch;
+    const int want[2] = {full ? batch : 0, (int)rest};
     for (int w = 0; w < 2; w++) {
         if (!want[w]) continue;
         int i = 0;
@@ -79,12 +79,10 @@ static cug_status choose_loader(job *j, const cug_config *c) {
     if (j->loader != JOB_PLAIN && !j->be->ring_open)
         return cug_fail(CUG_ENOTSUP, "loader = %s: %s reads batches where they lie; use plain or auto", c->loader,
                         j->be->name);
-    if (j->loader != JOB_RESIDENT) return CUG_OK;
-    const cug_images *im = j->train.images;
-    return cug_net_hold(j->net, im->pixels, im->labels, (size_t)im->count, j->train.n);
+    return CUG_OK;
 }
 
-cug_status job_open_net(job *j, const cug_config *c, int training) {
+cug_net_options job_net_options(const job *j, const cug_config *c, int training, int batch, int eval_batch) {
     cug_net_options o = {.plan_flags = (c->no_reuse ? CUG_PLAN_NO_REUSE : 0u) | (c->no_fuse ? CUG_PLAN_NO_FUSE : 0u),
                          .no_graph = c->no_graph,
                          .scale = j->scale,
@@ -103,16 +101,35 @@ cug_status job_open_net(job *j, const cug_config *c, int training) {
                                  .clip_value = (float)c->clip_value,
                                  .clip_norm = (float)c->clip_norm}};
     if (training)
-        add_sizes(&j->train, o.train_sizes);
-    else { /* any part may be asked for */
-        cug_loader whole = j->train;
-        whole.batch = (int)c->eval_batch;
-        add_sizes(&whole, o.eval_sizes);
-    }
-    add_sizes(&j->val, o.eval_sizes);
-    add_sizes(&j->test, o.eval_sizes);
-    CUG_TRY(cug_net_create(&j->net, j->g, j->be, j->dev, &o));
+        add_sizes(j->train.n, batch, o.train_sizes);
+    else /* any part may be asked for */
+        add_sizes(j->train.n, eval_batch, o.eval_sizes);
+    add_sizes(j->val.n, eval_batch, o.eval_sizes);
+    add_sizes(j->test.n, eval_batch, o.eval_sizes);
+    return o;
+}
+
+/* What training takes of the device's memory besides the net. The ring is opened later, when the run's folder is
+ * there; that it will fit is asked now. */
+static cug_status room_for_data(job *j) {
+    const cug_images *im = j->train.images;
+    size_t free_bytes = 0, total = 0, ring;
+    int most = j->train.batch > j->test.batch ? j->train.batch : j->test.batch;
+    if (j->loader == JOB_RESIDENT) return cug_net_hold(j->net, im->pixels, im->labels, (size_t)im->count, j->train.n);
+    if (j->loader != JOB_STAGED || !j->be->memory) return CUG_OK;
+    CUG_TRY(j->be->memory(j->dev, &free_bytes, &total));
+    ring = j->be->ring_bytes(most, cug_value_count(&j->g->values[0]));
+    if (ring <= free_bytes) return CUG_OK;
+    return cug_fail(CUG_ENOMEM, "out of memory for the staged loader: %zu bytes needed, %zu of %zu free", ring,
+                    free_bytes, total);
+}
+
+cug_status job_open_net(job *j, const cug_config *c, int training) {
+    const cug_net_options o = job_net_options(j, c, training, (int)c->batch, (int)c->eval_batch);
     if (training) CUG_TRY(choose_loader(j, c));
+    cug_status st = cug_net_create(&j->net, j->g, j->be, j->dev, &o);
+    if (st == CUG_OK && training) st = room_for_data(j);
+    if (st != CUG_OK) return job_out_of_memory(j, c, training, st);
 
     size_t n = (size_t)(c->batch > c->eval_batch ? c->batch : c->eval_batch);
     j->pixels = malloc(n * cug_value_count(&j->g->values[0]));

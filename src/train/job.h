@@ -26,6 +26,11 @@ typedef struct job {
 cug_status job_open(job *j, const cug_config *c);
 /* Makes the net; training plans only with `training`. */
 cug_status job_open_net(job *j, const cug_config *c, int training);
+/* What the net of a job is made with, for batches of any size. */
+cug_net_options job_net_options(const job *j, const cug_config *c, int training, int batch, int eval_batch);
+/* The status to end with after the net was refused with `why`: for want of device memory, one line with the bytes
+ * needed and free and the batch that would fit; the net is freed. fit.c. */
+cug_status job_out_of_memory(job *j, const cug_config *c, int training, cug_status why);
 void job_close(job *j);
 
 /* Next batch of a loader into the job's host buffers. */

@@ -71,19 +71,25 @@ static cug_status bind_all(cug_net *n) {
     return CUG_OK;
 }
 
-cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *be, cug_device *dev,
-                          const cug_net_options *opt) {
-    *out = 0;
-    cug_net *n = calloc(1, sizeof *n);
+/* A net with its plans and no backend memory; *out is the caller's to free also after a failure. */
+static cug_status plan(cug_net **out, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                       const cug_net_options *opt) {
+    cug_net *n = *out = calloc(1, sizeof *n);
     if (!n) return cug_fail(CUG_ENOMEM, "out of memory for a net");
     n->g = g;
     n->be = be;
     n->ex.device = dev;
     n->opt = *opt;
     n->n_state = opt->train_sizes[0] ? cug_opt_state_count(opt->opt.kind) : 0;
-    cug_status st = find_runs(n);
-    if (st == CUG_OK) st = make_plans(n, opt->train_sizes, n->train, CUG_PLAN_TRAIN);
-    if (st == CUG_OK) st = make_plans(n, opt->eval_sizes, n->eval, 0);
+    CUG_TRY(find_runs(n));
+    CUG_TRY(make_plans(n, opt->train_sizes, n->train, CUG_PLAN_TRAIN));
+    return make_plans(n, opt->eval_sizes, n->eval, 0);
+}
+
+cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                          const cug_net_options *opt) {
+    cug_net *n = *out = 0;
+    cug_status st = plan(&n, g, be, dev, opt);
     if (st == CUG_OK) st = allocate(n);
     if (st == CUG_OK) st = bind_all(n);
     if (st != CUG_OK) {
@@ -98,7 +104,8 @@ void cug_net_free(cug_net *n) {
     if (!n) return;
     if (n->ring) n->be->ring_close(n->ring);
     for (int i = 0; i < CUG_NET_MAX_SIZES; i++) {
-        if (n->recorded[i]) n->be->graph_free(n->ex.device, n->recorded[i]);
+        if (n->train_replay[i].graph) n->be->graph_free(n->ex.device, n->train_replay[i].graph);
+        if (n->eval_replay[i].graph) n->be->graph_free(n->ex.device, n->eval_replay[i].graph);
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }
@@ -112,13 +119,29 @@ void cug_net_free(cug_net *n) {
 }
 
 void cug_net_memory_used(const cug_net *n, cug_net_memory *m) {
+    size_t rows = n->train[0] ? CUG_NET_ROWS * sizeof *n->table + sizeof *n->cursor : 0;
     m->params = flat_bytes(n);
-    m->grads = n->grads ? flat_bytes(n) : 0;
+    m->grads = n->train[0] ? flat_bytes(n) : 0;
     m->state = (size_t)n->n_state * flat_bytes(n);
     m->arena = n->arena_bytes;
-    m->batch = n->max_batch * (n->pixel_bytes + 2 * sizeof(int32_t));
-    m->data = (size_t)n->count * (n->pixel_bytes + sizeof *n->all_labels) + (size_t)n->order_count * sizeof *n->order;
-    m->total = m->params + m->grads + m->state + m->arena + m->batch + m->data;
+    m->batch = n->max_batch * (cug_value_count(&n->g->values[0]) + 2 * sizeof(int32_t));
+    m->data = cug_net_hold_bytes(n->g, (size_t)n->count, (size_t)n->order_count);
+    m->records = rows + sizeof *n->step + sizeof *n->metrics + confusion_bytes(n);
+    m->total = m->params + m->grads + m->state + m->arena + m->batch + m->data + m->records;
+}
+
+cug_status cug_net_memory_needed(cug_net_memory *m, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                                 const cug_net_options *opt) {
+    cug_net *n = 0;
+    memset(m, 0, sizeof *m);
+    cug_status st = plan(&n, g, be, dev, opt);
+    if (st == CUG_OK) cug_net_memory_used(n, m);
+    cug_net_free(n);
+    return st;
+}
+
+size_t cug_net_hold_bytes(const cug_graph *g, size_t count, size_t order) {
+    return count * (cug_value_count(&g->values[0]) + sizeof(int32_t)) + order * sizeof(int32_t);
 }
 
 cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user) {

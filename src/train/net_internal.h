@@ -4,6 +4,12 @@
 
 #include <cuglyph/net.h>
 
+/* The work of one plan's step as a graph; the first step runs op by op. */
+typedef struct net_replay {
+    void *graph;
+    int warm;
+} net_replay;
+
 struct cug_net {
     const cug_graph *g;
     const cug_backend *be;
@@ -24,9 +30,7 @@ struct cug_net {
     cug_step *table, *rows;
     cug_cursor *cursor;
     size_t n_rows, next;
-    /* a training step of each size as a graph; the first one of a size runs op by op */
-    void *recorded[CUG_NET_MAX_SIZES];
-    int warm[CUG_NET_MAX_SIZES];
+    net_replay train_replay[CUG_NET_MAX_SIZES], eval_replay[CUG_NET_MAX_SIZES];
     /* where batches come from when the caller brings none */
     void *ring;
     uint8_t *all_pixels;

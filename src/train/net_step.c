@@ -1,10 +1,20 @@
-/* net_step.c - training and evaluation steps. A training step is one list of work on the device, the same for every
- * step of its batch size: it finds its number, rates and samples there, so it can be recorded once and launched again.
- */
+/* net_step.c - training and evaluation steps. A step is one list of work on the device, the same for every step of its
+ * batch size: it finds its number, rates and samples there, so it can be recorded once and launched again. */
 #include <math.h>
 
+#include "range.h"
 #include "train/net_internal.h"
 #include "train/nonfinite.h"
+
+typedef cug_status net_work(cug_net *n, cug_plan *p);
+
+/* A call under a profiler's name. */
+static cug_status under(cug_net *n, const char *name, net_work *work, cug_plan *p) {
+    range_push(n->be, name);
+    cug_status st = work(n, p);
+    range_pop(n->be);
+    return st;
+}
 
 /* Which of the sizes; -1: none. */
 static int size_of(cug_plan *const *plans, int batch) {
@@ -30,10 +40,15 @@ static cug_status add_metrics(cug_net *n, const cug_plan *p, int batch, int with
 
 static cug_tensor flat(const cug_net *n, void *ptr) { return cug_tensor1(ptr, n->be->real, (int)n->g->flat_count); }
 
-static cug_status update(cug_net *n, const cug_plan *p) {
-    cug_tensor w = flat(n, n->params), g = flat(n, n->grads), loss = cug_plan_loss_values(p);
+static cug_status grad_norm(cug_net *n, cug_plan *p) {
+    cug_tensor g = flat(n, n->grads), loss = cug_plan_loss_values(p);
+    return n->be->optimizer->grad_norm(n->step, &g, &loss, n->runs, n->n_runs, &n->ex);
+}
+
+static cug_status update(cug_net *n, cug_plan *p) {
+    cug_tensor w = flat(n, n->params), g = flat(n, n->grads);
     cug_tensor m = flat(n, n->state[0]), v = flat(n, n->state[1]);
-    CUG_TRY(n->be->optimizer->grad_norm(n->step, &g, &loss, n->runs, n->n_runs, &n->ex));
+    (void)p;
     return n->be->optimizer->update(&w, n->n_state > 0 ? &m : 0, n->n_state > 1 ? &v : 0, &g, &n->opt.opt, n->runs,
                                     n->n_runs, n->step, &n->ex);
 }
@@ -60,36 +75,53 @@ cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, 
     return n->be->upload(n->ex.device, n->cursor, &start, sizeof start, n->ex.stream);
 }
 
-/* All of a step that runs on the device; with a data set held there, finding the batch too. */
-static cug_status device_work(cug_net *n, cug_plan *p) {
-    CUG_TRY(n->be->step->advance(n->step, n->cursor, n->table, &n->ex));
-    if (n->all_pixels) {
-        const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
-        CUG_TRY(n->be->step->gather(n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels, n->order, n->cursor, &s,
-                                    &n->ex));
-    }
+static cug_status advance(cug_net *n, cug_plan *p) {
+    (void)p;
+    return n->be->step->advance(n->step, n->cursor, n->table, &n->ex);
+}
+
+static cug_status gather(cug_net *n, cug_plan *p) {
+    const cug_gather_shape s = {cug_plan_batch(p), (int)n->pixel_bytes, n->count, n->order_count};
+    return n->be->step->gather(n->pixels, n->labels, n->ids, n->all_pixels, n->all_labels, n->order, n->cursor, &s,
+                               &n->ex);
+}
+
+static cug_status train_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 0); }
+static cug_status eval_metrics(cug_net *n, cug_plan *p) { return add_metrics(n, p, cug_plan_batch(p), 1); }
+
+/* All of a training step that runs on the device; with a data set held there, finding the batch too. */
+static cug_status train_work(cug_net *n, cug_plan *p) {
+    CUG_TRY(under(n, "advance", advance, p));
+    if (n->all_pixels) CUG_TRY(under(n, "gather", gather, p));
     CUG_TRY(cug_plan_forward(p, &n->ex));
     CUG_TRY(cug_plan_loss(p, &n->ex));
     CUG_TRY(cug_plan_backward(p, &n->ex));
-    CUG_TRY(update(n, p));
-    return add_metrics(n, p, cug_plan_batch(p), 0);
+    CUG_TRY(under(n, "gradient norm", grad_norm, p));
+    CUG_TRY(under(n, "optimizer", update, p));
+    return under(n, "metrics", train_metrics, p);
 }
 
-static cug_status record(cug_net *n, int size) {
+static cug_status eval_work(cug_net *n, cug_plan *p) {
+    CUG_TRY(cug_plan_forward(p, &n->ex));
+    CUG_TRY(cug_plan_loss(p, &n->ex));
+    return under(n, "metrics", eval_metrics, p);
+}
+
+static cug_status record(cug_net *n, cug_plan *p, net_work *work, void **graph) {
     CUG_TRY(n->be->graph_begin(n->ex.device, n->ex.stream));
-    cug_status st = device_work(n, n->train[size]);
-    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? &n->recorded[size] : 0, n->ex.stream);
+    cug_status st = under(n, "record graph", work, p);
+    cug_status ended = n->be->graph_end(n->ex.device, st == CUG_OK ? graph : 0, n->ex.stream);
     return st == CUG_OK ? ended : st;
 }
 
-/* The first step of a size is run as it is: that loads every kernel, which a recording may not do. */
-static cug_status run(cug_net *n, int size) {
-    if (!n->be->graph_begin || n->opt.no_graph || !n->warm[size]) {
-        n->warm[size] = 1;
-        return device_work(n, n->train[size]);
+/* The first step is run as it is: that loads every kernel, which a recording may not do. */
+static cug_status run(cug_net *n, cug_plan *p, net_work *work, net_replay *replay) {
+    if (!n->be->graph_begin || n->opt.no_graph || !replay->warm) {
+        replay->warm = 1;
+        return work(n, p);
     }
-    if (!n->recorded[size]) CUG_TRY(record(n, size));
-    return n->be->graph_launch(n->ex.device, n->recorded[size], n->ex.stream);
+    if (!replay->graph) CUG_TRY(record(n, p, work, &replay->graph));
+    return n->be->graph_launch(n->ex.device, replay->graph, n->ex.stream);
 }
 
 static cug_status take_staged(cug_net *n, int want) {
@@ -108,7 +140,10 @@ cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
     else if (n->ring)
         CUG_TRY(take_staged(n, batch));
     n->next++;
-    return run(n, size);
+    range_push(n->be, "training step");
+    cug_status st = run(n, n->train[size], train_work, &n->train_replay[size]);
+    range_pop(n->be);
+    return st;
 }
 
 int cug_net_queues(const cug_net *n) { return n->be->graph_begin != 0; }
@@ -131,9 +166,9 @@ cug_status cug_net_locate(cug_net *n, const cug_batch *b) {
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     int size = size_of(n->eval, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
-    cug_plan *p = n->eval[size];
     CUG_TRY(upload_batch(n, b));
-    CUG_TRY(cug_plan_forward(p, &n->ex));
-    CUG_TRY(cug_plan_loss(p, &n->ex));
-    return add_metrics(n, p, b->n, 1);
+    range_push(n->be, "evaluation step");
+    cug_status st = run(n, n->eval[size], eval_work, &n->eval_replay[size]);
+    range_pop(n->be);
+    return st;
 }

@@ -295,8 +295,9 @@ cug_status cug_train(const cug_train_request *req, cug_train_result *res) {
     if (t.run) snprintf(res->run_path, sizeof res->run_path, "%s", cug_run_path(t.run));
     if (st == CUG_OK) {
         t.started = trainer_now();
-        announce(&t, req->resume);
-        st = trainer_feed_start(&t);
+        st = trainer_feed_start(
+            &t); /* before the line that says on what it runs: it may have been refused pinned memory */
+        if (st == CUG_OK) announce(&t, req->resume);
         if (st == CUG_OK) st = run_epochs(&t, req->stop, &interrupted);
     }
     if (st == CUG_OK) st = interrupted || t.at.batch ? trainer_save(&t, LAST) : CUG_OK;

@@ -19,6 +19,8 @@ typedef struct gpu_check {
     cug_device *dev;
     FILE *log;
     uint64_t seed;
+    double copy_rate; /* bytes a second of pinned copies to the device; 0: not measured */
+    double spent;     /* seconds of the nine minutes that were gone before this program began: its build */
 } gpu_check;
 
 /* --- report.c: what was found, on the screen, in the log and as JSON -------------------------------------------------
@@ -28,8 +30,6 @@ typedef struct gpu_check {
 int gpu_report_open(gpu_check *c);
 /* A fact of the machine, for the head of the JSON. */
 void gpu_fact(gpu_check *c, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* One training step on b, announced alone. */
-cug_status gpu_train_step(cug_net *n, const cug_batch *b, uint64_t step, float lr);
 
 /* Begins a part that may take `limit` seconds: gpu_late() tells when they are over, and a part that then goes on for
  * ten more ends the program with a report of that. 0: no time is left for it (it is reported as skipped). */
@@ -52,12 +52,14 @@ uint32_t gpu_random(uint64_t *seed);
 void check_doors(gpu_check *c);     /* door_check.c */
 void check_ops(gpu_check *c);       /* models.c: every op over its shape table, against ref */
 void check_gradients(gpu_check *c); /* models.c: whole models against ref */
+void time_libraries(gpu_check *c);  /* libraries.c: own kernels against the libraries */
 void check_libraries(gpu_check *c); /* libraries.c: cuDNN and cuBLASLt against ref */
-void check_repeats(gpu_check *c);   /* steps.c: the same run twice, the same bytes */
+void check_loader(gpu_check *c);    /* loader.c: batches in every mode, the same bytes */
+void check_repeats(gpu_check *c);   /* steps.c: the same run again, with every loader, graph or not: the same bytes */
 void check_steps(gpu_check *c);     /* steps.c: training steps against ref */
 void check_sanitizer(gpu_check *c); /* sanitizer.c */
 void time_ops(gpu_check *c);        /* time_ops.c */
-void time_libraries(gpu_check *c);  /* libraries.c: own kernels against the libraries */
+void time_loader(gpu_check *c);     /* loader.c */
 void time_training(gpu_check *c);   /* steps.c */
 void check_mnist(gpu_check *c);     /* mnist.c */
 

@@ -9,7 +9,7 @@ GPU_LIB    := $(wildcard src/*.c) $(filter src/model/% src/ref/% src/cpu/% src/c
   $(patsubst %,src/io/%.c,atomic choices) $(patsubst %,src/data/%.c,idx inflate dataset images loader known places)
 GPU_C      := $(sort $(wildcard tests/gpu/*.c))
 GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
-GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) \
+GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) $(BUILD)/obj/bench/loading.o \
   $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/support/op_*.c)))
 GPU_LDLIBS := -lz -lm -lpthread -ldl -lrt
 
@@ -22,8 +22,8 @@ else
 gpu-check:
 	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
-	@$(MAKE) --no-print-directory -j$$(nproc) gpu-check-program
-	@$(BUILD)/gpu-check/gpu-check --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
+	@began=$$SECONDS; $(MAKE) --no-print-directory -j$$(nproc) gpu-check-program && \
+	  $(BUILD)/gpu-check/gpu-check --spent $$((SECONDS - began)) --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
 
 gpu-check-program:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check
@@ -44,8 +44,14 @@ $(BUILD)/gpu-check: $(GPU_OBJ) $(KERNEL_OBJ) $(BUILD)/obj/tests/gpu/door.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudart_static $(GPU_LDLIBS)
 
+# The loader's benchmark against the emulated device: build/emu/loader 500 1
+$(BUILD)/emu/loader: $(BUILD)/obj/bench/loader.o $(BUILD)/obj/bench/loading.o $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(EMU_LDLIBS)
+
 $(BUILD)/emu/gpu-check: $(GPU_OBJ) $(EMU_KOBJ) $(BUILD)/emu/tests/gpu/door.k.o $(EMU_OBJ) tests/emu/emu.ld
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(GPU_LDLIBS)
 
+-include $(BUILD)/obj/bench/loader.d $(BUILD)/obj/bench/loading.d
 -include $(GPU_COBJ:.o=.d) $(BUILD)/obj/tests/gpu/door.d $(BUILD)/emu/tests/gpu/door.k.d

@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 
 static int usage(FILE *f) {
-    fputs("usage: gpu-check [--small] [--times N] [--out FOLDER]\n"
+    fputs("usage: gpu-check [--small] [--times N] [--spent SECONDS] [--out FOLDER]\n"
           "  --small      small shapes alone, no sanitizer, no MNIST\n"
           "  --times N    repetitions of each timing (11; 0: no timings)\n"
+          "  --spent S    seconds gone already of the nine minutes, by building\n"
           "  --out FOLDER of log.txt and results.json ($OUT, else build/gpu-check)\n",
           f);
     return f == stdout ? 0 : 2;
@@ -41,9 +42,11 @@ static void report_device(gpu_check *c, const cug_cuda_report *r) {
     gpu_fact(c, "CUDA of the driver", "%d.%d", r->driver / 1000, r->driver % 1000 / 10);
     gpu_fact(c, "CUDA of this build", "%d.%d", r->runtime / 1000, r->runtime % 1000 / 10);
     gpu_fact(c, "kernels for", "%s", r->architectures);
-    gpu_fact(c, "pinned memory", "%s", r->pinned ? "yes" : "refused");
-    gpu_fact(c, "host to device", "%.2f GB/s", r->upload * 1e-9);
-    gpu_fact(c, "device to host", "%.2f GB/s", r->download * 1e-9);
+    gpu_fact(c, "pinned memory", "%s", r->pinned_upload > 0 ? "yes" : "refused");
+    gpu_fact(c, "pinned copies", "%.2f GB/s to the device, %.2f GB/s back", r->pinned_upload * 1e-9,
+             r->pinned_download * 1e-9);
+    gpu_fact(c, "pageable copies", "%.2f GB/s to the device, %.2f GB/s back", r->pageable_upload * 1e-9,
+             r->pageable_download * 1e-9);
     gpu_end(c, GPU_OK, "%s", c->be->describe(c->dev));
 }
 
@@ -54,6 +57,8 @@ static int parse(gpu_check *c, int argc, char **argv) {
             c->small = 1;
         else if (strcmp(argv[i], "--times") == 0 && value)
             c->times = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--spent") == 0 && value)
+            c->spent = atof(argv[++i]);
         else if (strcmp(argv[i], "--out") == 0 && value)
             c->out = argv[++i];
         else
@@ -67,12 +72,14 @@ static void run(gpu_check *c) {
     check_ops(c);
     check_gradients(c);
     check_libraries(c);
+    check_loader(c);
     check_repeats(c);
     check_steps(c);
     if (!c->small) check_sanitizer(c);
     if (c->times > 0) {
         time_ops(c);
         time_libraries(c);
+        time_loader(c);
         time_training(c);
     }
     if (!c->small) check_mnist(c);
@@ -97,6 +104,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "gpu-check: %s\n", cug_error());
         return 1;
     }
+    c.copy_rate = device.pinned_upload > 0 ? device.pinned_upload : device.pageable_upload;
     report_device(&c, &device);
     run(&c);
     int failed = gpu_report_close(&c);

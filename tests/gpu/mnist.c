@@ -1,7 +1,6 @@
 /* mnist.c - does it learn: cnn-d on MNIST, five epochs of Adam, as `cuglyph train cnn-d` would, on the test images. */
-#include "check.h"
+#include "course.h"
 #include <cuglyph/dataset.h>
-#include <cuglyph/net.h>
 #include <stdlib.h>
 
 #define EPOCHS 5
@@ -9,16 +8,16 @@
 #define EVAL_BATCH 250
 #define LEAST 0.98 /* five epochs give 98.9 % on the CPU */
 
-typedef struct course {
+typedef struct study {
     cug_dataset *data;
     cug_graph *g;
-    cug_net *net;
-    uint8_t *pixels;
+    gpu_course course;
+    uint8_t *pixels; /* a batch to evaluate */
     int32_t *labels, *ids;
-} course;
+} study;
 
-static void course_free(course *k) {
-    cug_net_free(k->net);
+static void study_free(study *k) {
+    course_close(&k->course);
     cug_graph_free(k->g);
     cug_dataset_free(k->data);
     free(k->pixels);
@@ -26,64 +25,55 @@ static void course_free(course *k) {
     free(k->ids);
 }
 
-static cug_status open_course(gpu_check *c, course *k) {
-    cug_status st = CUG_OK;
+static cug_status open_data(study *k) {
     CUG_TRY(cug_dataset_open(&k->data, "mnist", NULL));
     CUG_TRY(cug_model_load(&k->g, "cnn-d"));
-    const cug_images *train = &k->data->train, *test = &k->data->test;
-    cug_net_options o = {.train_sizes = {BATCH, train->count % BATCH},
-                         .eval_sizes = {EVAL_BATCH, test->count % EVAL_BATCH},
-                         .scale = 1 / 255.0f,
-                         .classes = k->data->classes,
-                         .seed = 1};
-    o.opt = (cug_opt_params){.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    CUG_TRY(cug_net_create(&k->net, k->g, c->be, c->dev, &o));
+    const cug_images *train = &k->data->train;
     k->pixels = malloc((size_t)EVAL_BATCH * (size_t)(train->H * train->W * train->C));
     k->labels = malloc(EVAL_BATCH * sizeof *k->labels);
     k->ids = malloc(EVAL_BATCH * sizeof *k->ids);
-    float *init = calloc(k->g->flat_count, sizeof *init);
-    if (k->pixels && k->labels && k->ids && init) {
-        cug_graph_init(k->g, 1, init);
-        st = cug_net_upload_f32(k->net, init);
-    } else {
-        st = cug_fail(CUG_ENOMEM, "out of memory for MNIST");
-    }
-    free(init);
-    return st;
+    return k->pixels && k->labels && k->ids ? CUG_OK : cug_fail(CUG_ENOMEM, "out of memory for MNIST");
 }
 
-static cug_status pass(course *k, const cug_loader *l, uint32_t epoch, uint64_t *step) {
-    CUG_TRY(cug_net_metrics_reset(k->net));
+static cug_status evaluate(study *k, const cug_loader *l) {
+    CUG_TRY(cug_net_metrics_reset(k->course.net));
     for (size_t b = 0; b < cug_loader_batches(l) && !gpu_late(); b++) {
         cug_batch batch = {0, k->pixels, k->labels, k->ids};
-        cug_loader_batch(l, epoch, b, k->ids, k->pixels, k->labels, &batch.n);
-        if (step)
-            CUG_TRY(gpu_train_step(k->net, &batch, (*step)++, 0.001f));
-        else
-            CUG_TRY(cug_net_eval_step(k->net, &batch));
+        cug_loader_batch(l, 0, b, k->ids, k->pixels, k->labels, &batch.n);
+        CUG_TRY(cug_net_eval_step(k->course.net, &batch));
     }
     return CUG_OK;
 }
 
 /* *accuracy stays when the time is over before the end. */
-static cug_status study(gpu_check *c, course *k, double *accuracy) {
-    const cug_loader train = {
-        .images = &k->data->train, .n = (size_t)k->data->train.count, .batch = BATCH, .shuffle = 1, .seed = 1};
+static cug_status learn(gpu_check *c, study *k, double *accuracy) {
+    const cug_images *images = &k->data->train;
+    const cug_loader train = {.images = images, .n = (size_t)images->count, .batch = BATCH, .shuffle = 1, .seed = 1};
     const cug_loader test = {.images = &k->data->test, .n = (size_t)k->data->test.count, .batch = EVAL_BATCH};
+    const uint64_t per_epoch = cug_loader_batches(&train);
+    cug_net_options o = {.eval_sizes = {EVAL_BATCH, k->data->test.count % EVAL_BATCH},
+                         .scale = 1 / 255.0f,
+                         .classes = k->data->classes,
+                         .seed = 1};
     cug_metrics m;
-    uint64_t step = 0;
+    o.opt = (cug_opt_params){.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    CUG_TRY(course_open(&k->course, k->g, c->be, c->dev, &o, &train, LOAD_STAGED, EPOCHS * per_epoch, 0.001f));
     const double start = gpu_now();
-    for (uint32_t epoch = 0; epoch < EPOCHS && !gpu_late(); epoch++) {
-        CUG_TRY(pass(k, &train, epoch, &step));
-        CUG_TRY(cug_net_metrics_read(k->net, &m, NULL));
+    for (uint64_t epoch = 0; epoch < EPOCHS && !gpu_late(); epoch++) {
+        CUG_TRY(cug_net_metrics_reset(k->course.net));
+        for (uint64_t done = 0; done < per_epoch && !gpu_late(); done += 100) {
+            const uint64_t left = per_epoch - done;
+            CUG_TRY(course_run(&k->course, left < 100 ? left : 100));
+        }
+        CUG_TRY(cug_net_metrics_read(k->course.net, &m, NULL));
         fprintf(c->log, "  epoch %d: loss %.4f\n", (int)epoch + 1, m.loss_sum / (double)m.count);
     }
     if (gpu_late()) return CUG_OK;
-    const double images = (double)EPOCHS * k->data->train.count;
-    gpu_figure(c, images / (gpu_now() - start), "images/s", "MNIST, cnn-d, batch %d, loading included", BATCH);
-    CUG_TRY(pass(k, &test, 0, NULL));
+    gpu_figure(c, (double)EPOCHS * images->count / (gpu_now() - start), "images/s",
+               "MNIST, cnn-d, batch %d, loading included", BATCH);
+    CUG_TRY(evaluate(k, &test));
     if (gpu_late()) return CUG_OK;
-    CUG_TRY(cug_net_metrics_read(k->net, &m, NULL));
+    CUG_TRY(cug_net_metrics_read(k->course.net, &m, NULL));
     *accuracy = (double)m.correct / (double)m.count;
     gpu_figure(c, 100 * *accuracy, "%", "MNIST test accuracy, cnn-d, %d epochs", EPOCHS);
     return CUG_OK;
@@ -91,15 +81,15 @@ static cug_status study(gpu_check *c, course *k, double *accuracy) {
 
 void check_mnist(gpu_check *c) {
     const char *where = getenv("CUGLYPH_DATA");
-    course k = {0};
+    study k = {0};
     double accuracy = 0;
     if (!gpu_part(c, 60, "MNIST")) return;
     if (!where || !*where) {
         gpu_end(c, GPU_SKIPPED, "CUGLYPH_DATA does not say where it is");
         return;
     }
-    cug_status st = open_course(c, &k);
-    if (st == CUG_OK) st = study(c, &k, &accuracy);
+    cug_status st = open_data(&k);
+    if (st == CUG_OK) st = learn(c, &k, &accuracy);
     if (st == CUG_ENOENT)
         gpu_end(c, GPU_SKIPPED, "%s", cug_error());
     else if (st != CUG_OK)
@@ -109,5 +99,5 @@ void check_mnist(gpu_check *c) {
     else
         gpu_end(c, accuracy >= LEAST ? GPU_OK : GPU_FAILED, "test accuracy %.2f %%, at least %.0f %% expected",
                 100 * accuracy, 100 * LEAST);
-    course_free(&k);
+    study_free(&k);
 }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROWS 240
+#define ROWS 400
 #define TOTAL_SECONDS 525.0
 #define GRACE_SECONDS 10.0
 
@@ -91,7 +91,7 @@ int gpu_report_open(gpu_check *c) {
     char path[1024];
     pthread_t thread;
     report.check = c;
-    report.start = gpu_now();
+    report.start = gpu_now() - c->spent;
     snprintf(path, sizeof path, "%s/log.txt", c->out);
     c->log = fopen(path, "w");
     if (!c->log || pthread_create(&thread, NULL, watch, NULL) != 0) {

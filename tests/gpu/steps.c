@@ -1,6 +1,5 @@
-/* steps.c - whole training steps: the same twice, the same as the reference's, and how fast. */
-#include "check.h"
-#include <cuglyph/net.h>
+/* steps.c - whole training steps: the same bits whichever way they run, the reference's losses, and how fast. */
+#include "course.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,117 +7,89 @@
 #define SMALL_MODEL "input 12x12x1; conv 8 3x3; relu; maxpool 2; flatten; linear 16; relu; linear 10"
 #define MAX_STEPS 20
 
-/* Images of noise with a bright row that tells the class: something to learn. */
-typedef struct batches {
-    int n;
-    size_t pixel_bytes, H;
-    uint8_t *pixels;
-    int32_t *labels, *ids;
-    uint64_t seed;
-} batches;
+/* The ways of a run; the first is the one that the others are held to. */
+static const struct {
+    load_mode mode;
+    int no_graph;
+    const char *name;
+} ways[] = {{LOAD_PLAIN, 1, "plain, op by op"},   {LOAD_PLAIN, 1, "the same again"},
+            {LOAD_PLAIN, 0, "plain, graph"},      {LOAD_STAGED, 1, "staged, op by op"},
+            {LOAD_STAGED, 0, "staged, graph"},    {LOAD_RESIDENT, 1, "resident, op by op"},
+            {LOAD_RESIDENT, 0, "resident, graph"}};
+enum { WAYS = sizeof ways / sizeof *ways };
 
-static void batch_free(batches *b) {
-    free(b->pixels);
-    free(b->labels);
-    free(b->ids);
-}
-
-static int batch_make(batches *b, const cug_graph *g, int n) {
-    const cug_value *in = &g->values[0];
-    *b = (batches){.n = n, .pixel_bytes = cug_value_count(in), .H = (size_t)in->H, .seed = 7};
-    b->pixels = malloc((size_t)n * b->pixel_bytes);
-    b->labels = malloc((size_t)n * sizeof *b->labels);
-    b->ids = malloc((size_t)n * sizeof *b->ids);
-    if (b->pixels && b->labels && b->ids) return 0;
-    batch_free(b);
-    return -1;
-}
-
-static cug_batch batch_next(batches *b, int step) {
-    const size_t row = b->pixel_bytes / b->H;
-    for (int n = 0; n < b->n; n++) {
-        uint8_t *p = b->pixels + (size_t)n * b->pixel_bytes;
-        for (size_t i = 0; i < b->pixel_bytes; i++) p[i] = (uint8_t)(gpu_random(&b->seed) % 100);
-        b->labels[n] = (int32_t)(gpu_random(&b->seed) % 10);
-        b->ids[n] = step * b->n + n;
-        memset(p + (size_t)b->labels[n] % b->H * row, 220, row);
-    }
-    return (cug_batch){b->n, b->pixels, b->labels, b->ids};
-}
-
-cug_status gpu_train_step(cug_net *n, const cug_batch *b, uint64_t step, float lr) {
-    const cug_step_row row = {step, lr, b->n};
-    CUG_TRY(cug_net_announce(n, &row, 1, 0));
-    return cug_net_train_step(n, b);
-}
-
-/* As many of the next `left` steps as fit the table, all of `batch` samples. */
-static cug_status announce(cug_net *n, uint64_t step, int left, int batch) {
-    cug_step_row rows[CUG_NET_ROWS];
-    int count = left < CUG_NET_ROWS ? left : CUG_NET_ROWS;
-    for (int i = 0; i < count; i++) rows[i] = (cug_step_row){step + (uint64_t)i, 0.001f, batch};
-    return cug_net_announce(n, rows, (size_t)count, 0);
-}
-
-/* Trains from the same start every time. loss (NULL: not wanted): of each step; params: flat_count reals. */
-static cug_status train(const cug_graph *g, const cug_backend *be, cug_device *dev, cug_opt_kind kind, int batch,
-                        int steps, double *loss, void *params) {
-    cug_net_options o = {.train_sizes = {batch}, .scale = 1 / 255.0f, .classes = 10, .seed = 3};
-    cug_status st = CUG_OK;
-    cug_net *net = NULL;
-    batches b = {0};
-    float *init = calloc(g->flat_count, sizeof *init);
+static cug_net_options options(cug_opt_kind kind, int no_graph) {
+    cug_net_options o = {.scale = 1 / 255.0f, .classes = 10, .seed = 3, .no_graph = no_graph};
     o.opt = (cug_opt_params){.kind = kind, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    if (!init || batch_make(&b, g, batch) != 0) {
-        st = cug_fail(CUG_ENOMEM, "out of memory for a batch of %d", batch);
-        goto cleanup;
-    }
-    cug_graph_init(g, 5, init);
-    CUG_GOTO(cug_net_create(&net, g, be, dev, &o));
-    CUG_GOTO(cug_net_upload_f32(net, init));
-    for (int i = 0; i < steps; i++) {
-        cug_batch next = batch_next(&b, i);
-        cug_metrics m;
-        if (loss) CUG_GOTO(cug_net_metrics_reset(net));
-        CUG_GOTO(gpu_train_step(net, &next, (uint64_t)i, kind == CUG_OPT_SGD ? 0.05f : 0.001f));
-        if (!loss) continue;
-        CUG_GOTO(cug_net_metrics_read(net, &m, NULL));
-        loss[i] = m.loss_sum / (double)m.count;
-    }
-    if (params) CUG_GOTO(cug_net_download(net, params, NULL));
+    return o;
+}
+
+static cug_loader all_of(const cug_images *im, int batch) {
+    return (cug_loader){.images = im, .n = (size_t)im->count, .batch = batch, .shuffle = 1, .seed = 1};
+}
+
+/* The parameters and the sum of losses after `steps` steps of Adam. */
+static cug_status train(gpu_check *c, const cug_graph *g, const cug_loader *l, int way, uint64_t steps, void *params,
+                        cug_metrics *m) {
+    const cug_net_options o = options(CUG_OPT_ADAM, ways[way].no_graph);
+    gpu_course k = {0};
+    cug_status st = CUG_OK;
+    CUG_GOTO(course_open(&k, g, c->be, c->dev, &o, l, ways[way].mode, steps, 0.001f));
+    CUG_GOTO(cug_net_metrics_reset(k.net));
+    CUG_GOTO(course_run(&k, steps));
+    CUG_GOTO(cug_net_metrics_read(k.net, m, NULL));
+    CUG_GOTO(cug_net_download(k.net, params, NULL));
 cleanup:
-    cug_net_free(net);
-    batch_free(&b);
-    free(init);
+    course_close(&k);
     return st;
 }
 
+/* Epochs of four full batches (small: two) and a short one, so that graphs of both sizes are recorded and launched. */
 static void check_repeat(gpu_check *c, const char *name, const char *model) {
-    const int steps = c->small ? 3 : 20, batch = c->small ? 8 : 128;
+    const int batch = c->small ? 8 : 128, full = c->small ? 2 : 4;
+    const uint64_t steps = c->small ? 9 : 20;
     cug_status st = CUG_OK;
     cug_graph *g = NULL;
-    unsigned char *twice[2] = {NULL, NULL};
+    cug_images im = {0};
+    cug_metrics sums[WAYS];
+    unsigned char *first = NULL, *other = NULL;
+    const char *where = "";
     size_t bytes = 0, differ = 0;
-    if (!gpu_part(c, 30, "determinism: %s", name)) return;
+    int wrong = 0;
+    if (!gpu_part(c, 40, "determinism: %s", name)) return;
     CUG_GOTO(cug_model_load(&g, model));
+    CUG_GOTO(course_images(&im, g, full * batch + batch / 2 + 1));
+    const cug_loader l = all_of(&im, batch);
     bytes = g->flat_count * cug_dtype_size(c->be->real);
-    for (int i = 0; i < 2; i++) {
-        twice[i] = calloc(1, bytes);
-        if (!twice[i]) {
-            st = cug_fail(CUG_ENOMEM, "out of memory for %zu bytes of parameters", bytes);
-            goto cleanup;
-        }
-        CUG_GOTO(train(g, c->be, c->dev, CUG_OPT_ADAM, batch, steps, NULL, twice[i]));
+    first = malloc(bytes);
+    other = malloc(bytes);
+    if (!first || !other) {
+        st = cug_fail(CUG_ENOMEM, "out of memory for %zu bytes of parameters", bytes);
+        goto cleanup;
     }
-    for (size_t i = 0; i < bytes; i++) differ += twice[0][i] != twice[1][i];
+    for (int way = 0; way < WAYS; way++) {
+        unsigned char *now = way ? other : first;
+        memset(now, way, bytes);
+        CUG_GOTO(train(c, g, &l, way, steps, now, &sums[way]));
+        size_t off = 0;
+        for (size_t i = 0; way && i < bytes; i++) off += first[i] != other[i];
+        off += memcmp(&sums[0], &sums[way], sizeof *sums) != 0;
+        fprintf(c->log, "  %-20s loss %.9g, %zu bytes differ\n", ways[way].name,
+                sums[way].loss_sum / (double)sums[way].count, off);
+        if (off && !wrong++) where = ways[way].name;
+        differ += off;
+    }
 cleanup:
-    if (st == CUG_OK)
-        gpu_end(c, differ ? GPU_FAILED : GPU_OK, "2 x %d steps of %d, %zu bytes, %zu differ", steps, batch, bytes,
-                differ);
-    else
+    if (st != CUG_OK)
         gpu_end(c, GPU_FAILED, "%s", cug_error());
-    free(twice[0]);
-    free(twice[1]);
+    else if (wrong)
+        gpu_end(c, GPU_FAILED, "%d of %d runs differ, the first: %s; %zu bytes", wrong, WAYS, where, differ);
+    else
+        gpu_end(c, GPU_OK, "%d runs of %d steps, every loader, graph or not: the same %zu bytes", WAYS, (int)steps,
+                bytes);
+    free(first);
+    free(other);
+    load_images_free(&im);
     cug_graph_free(g);
 }
 
@@ -131,17 +102,39 @@ void check_repeats(gpu_check *c) {
     check_repeat(c, "mlp", "mlp");
 }
 
+/* The loss of each of `steps` steps of SGD. */
+static cug_status losses(const cug_graph *g, const cug_backend *be, cug_device *dev, const cug_loader *l,
+                         load_mode mode, int steps, double *loss) {
+    const cug_net_options o = options(CUG_OPT_SGD, 0);
+    gpu_course k = {0};
+    cug_status st = CUG_OK;
+    CUG_GOTO(course_open(&k, g, be, dev, &o, l, mode, (uint64_t)steps, 0.05f));
+    for (int i = 0; i < steps; i++) {
+        cug_metrics m;
+        CUG_GOTO(cug_net_metrics_reset(k.net));
+        CUG_GOTO(course_run(&k, 1));
+        CUG_GOTO(cug_net_metrics_read(k.net, &m, NULL));
+        loss[i] = m.loss_sum / (double)m.count;
+    }
+cleanup:
+    course_close(&k);
+    return st;
+}
+
 static void check_step(gpu_check *c, const char *name, const char *model) {
     const int steps = c->small ? 5 : MAX_STEPS, batch = c->small ? 8 : 32;
     double want[MAX_STEPS] = {0}, got[MAX_STEPS] = {0}, worst = 0;
     cug_status st = CUG_OK;
     cug_device *ref = NULL;
     cug_graph *g = NULL;
+    cug_images im = {0};
     if (!gpu_part(c, 60, "steps against ref: %s", name)) return;
     CUG_GOTO(cug_model_load(&g, model));
+    CUG_GOTO(course_images(&im, g, steps * batch));
+    const cug_loader l = all_of(&im, batch);
     CUG_GOTO(cug_backend_ref.open(&ref, &(cug_device_options){0}));
-    CUG_GOTO(train(g, &cug_backend_ref, ref, CUG_OPT_SGD, batch, steps, want, NULL));
-    CUG_GOTO(train(g, c->be, c->dev, CUG_OPT_SGD, batch, steps, got, NULL));
+    CUG_GOTO(losses(g, &cug_backend_ref, ref, &l, LOAD_PLAIN, steps, want));
+    CUG_GOTO(losses(g, c->be, c->dev, &l, LOAD_STAGED, steps, got));
     for (int i = 0; i < steps; i++) {
         double d = fabs(got[i] - want[i]) / fabs(want[i]);
         fprintf(c->log, "  step %2d: loss %.9g, ref %.9g, off by %.2e\n", i, got[i], want[i], d);
@@ -153,6 +146,7 @@ cleanup:
                 steps, batch, want[0], want[steps - 1], worst);
     else
         gpu_end(c, GPU_FAILED, "%s", cug_error());
+    load_images_free(&im);
     cug_graph_free(g);
     cug_backend_ref.close(ref);
 }
@@ -171,61 +165,52 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Median over rounds of steps, each round ended by the step record's download; the batch is in host memory. */
-static cug_status time_model(gpu_check *c, const cug_graph *g, int batch, double *per_second) {
+/* Median over rounds of steps; a round ends when the host has read its last step's record, and fails on NaN. */
+static cug_status time_way(gpu_check *c, const cug_graph *g, const cug_loader *l, int way, double *per_second) {
     enum { MAX_ROUNDS = 32 };
-    const int rounds = c->times < MAX_ROUNDS ? c->times : MAX_ROUNDS, steps = c->small ? 1 : 50;
-    cug_net_options o = {.train_sizes = {batch}, .scale = 1 / 255.0f, .classes = 10, .seed = 3};
+    const int rounds = c->times < MAX_ROUNDS ? c->times : MAX_ROUNDS, steps = c->small ? 1 : 50, warm = 3;
+    const cug_net_options o = options(CUG_OPT_ADAM, ways[way].no_graph);
     double seconds[MAX_ROUNDS];
+    gpu_course k = {0};
     cug_status st = CUG_OK;
-    cug_net *net = NULL;
-    batches b = {0};
-    float *init = calloc(g->flat_count, sizeof *init);
-    uint64_t done = 0;
-    o.opt = (cug_opt_params){.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    if (!init || batch_make(&b, g, batch) != 0) {
-        st = cug_fail(CUG_ENOMEM, "out of memory for a batch of %d", batch);
-        goto cleanup;
-    }
-    cug_graph_init(g, 5, init);
-    CUG_GOTO(cug_net_create(&net, g, c->be, c->dev, &o));
-    CUG_GOTO(cug_net_upload_f32(net, init));
-    cug_batch next = batch_next(&b, 0);
     int measured = 0;
-    for (int r = -1; r < rounds && !(measured && gpu_late()); r++) { /* round -1 warms up */
-        double start = gpu_now();
-        for (int i = 0; i < steps; i++) {
-            if (i % CUG_NET_ROWS == 0) CUG_GOTO(announce(net, done, steps - i, batch));
-            CUG_GOTO(cug_net_train_step(net, &next));
-            done++;
-        }
-        CUG_GOTO(c->be->sync(c->dev, NULL));
-        if (r >= 0) seconds[measured++] = gpu_now() - start;
+    CUG_GOTO(course_open(&k, g, c->be, c->dev, &o, l, ways[way].mode, (uint64_t)(warm + rounds * steps), 0.001f));
+    CUG_GOTO(course_run(&k, (uint64_t)warm)); /* loads the kernels, records the graph */
+    while (measured < rounds && !(measured && gpu_late())) {
+        const double start = gpu_now();
+        CUG_GOTO(course_run(&k, (uint64_t)steps));
+        seconds[measured++] = gpu_now() - start;
     }
     qsort(seconds, (size_t)measured, sizeof *seconds, by_size);
-    *per_second = batch * (double)steps / seconds[measured / 2];
+    *per_second = l->batch * (double)steps / seconds[measured / 2];
 cleanup:
-    cug_net_free(net);
-    batch_free(&b);
-    free(init);
+    course_close(&k);
     return st;
 }
 
-void time_training(gpu_check *c) {
-    static const char *const zoo[] = {"cnn-d", "mlp"};
-    for (size_t i = 0; i < sizeof zoo / sizeof *zoo; i++) {
-        const int batch = c->small ? 2 : 128;
-        cug_graph *g = NULL;
+/* Whole batches alone: an image more and every epoch would end with a short one. */
+static void time_model(gpu_check *c, const char *model) {
+    const int batch = c->small ? 2 : 128;
+    cug_status st = CUG_OK;
+    cug_graph *g = NULL;
+    cug_images im = {0};
+    if (!gpu_part(c, 25, "training time: %s", model)) return;
+    CUG_GOTO(cug_model_load(&g, model));
+    CUG_GOTO(course_images(&im, g, batch * (c->small ? 4 : 64)));
+    const cug_loader l = all_of(&im, batch);
+    for (int way = 0; way < WAYS; way++) {
         double rate = 0;
-        if (!gpu_part(c, 20, "training time: %s", zoo[i])) continue;
-        cug_status st = cug_model_load(&g, zoo[i]);
-        if (st == CUG_OK) st = time_model(c, g, batch, &rate);
-        if (st == CUG_OK) {
-            gpu_figure(c, rate, "images/s", "%s, batch %d, Adam", zoo[i], batch);
-            gpu_end(c, GPU_OK, "steps on one batch in host memory");
-        } else {
-            gpu_end(c, GPU_FAILED, "%s", cug_error());
-        }
-        cug_graph_free(g);
+        if (way == 1) continue;
+        CUG_GOTO(time_way(c, g, &l, way, &rate));
+        gpu_figure(c, rate, "images/s", "%s, batch %d, Adam, %s", model, batch, ways[way].name);
     }
+cleanup:
+    gpu_end(c, st == CUG_OK ? GPU_OK : GPU_FAILED, "%s", st == CUG_OK ? "medians" : cug_error());
+    load_images_free(&im);
+    cug_graph_free(g);
+}
+
+void time_training(gpu_check *c) {
+    time_model(c, "cnn-d");
+    time_model(c, "mlp");
 }

@@ -1,5 +1,5 @@
-/* step.c - reference step records and batches gathered from a set in memory. */
-#include "ref.h"
+/* host_step.c - step records and batches gathered from a set in memory, for backends whose memory is the host's. */
+#include "host_step.h"
 #include <string.h>
 
 static cug_status advance(cug_step *step, cug_cursor *cursor, const cug_step *table, const cug_exec *ex) {
@@ -37,4 +37,4 @@ static cug_status gather(uint8_t *pixels, int32_t *labels, int32_t *ids, const u
     return CUG_OK;
 }
 
-const cug_step_ops cug_ref_step = {.advance = advance, .gather = gather};
+const cug_step_ops cug_host_step = {.advance = advance, .gather = gather};

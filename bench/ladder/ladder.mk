@@ -1,0 +1,37 @@
+#ladder.mk - kernels on the way to the ones that training uses(bench / ladder / ladder.h).
+#make ladder[ARCH = 90] checks and times every rung on the GPU of this machine
+#make ladder - emulated checks every rung on the emulated device, toy shapes
+LADDER_CU  := $(sort $(wildcard bench/ladder/*.cu))
+LADDER_LIB := $(wildcard src/*.c) $(filter src/ref/% src/cpu/% src/model/% src/cuda/%,$(SRC))
+LADDER_OBJ := $(LADDER_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(BUILD)/obj/bench/ladder/main.o
+
+.PHONY: ladder ladder-program ladder-emulated
+ifneq ($(CUDA),1)
+ladder ladder-program ladder-emulated:
+	@echo "make $@: needs the CUDA toolkit, and none was found"; exit 1
+else
+ladder-program:
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/ladder
+ladder: ladder-program
+	@$(BUILD)/gpu-check/ladder $(LADDER_ARGS)
+ladder-emulated: $(BUILD)/emu/ladder
+	$< --small --times 0
+endif
+
+$(BUILD)/obj/bench/ladder/main.o: bench/ladder/main.c $(BUILD)/.flags
+	@mkdir -p $(@D); echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CUDA_INC) $(CSTD) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/bench/ladder/%.cu.o: bench/ladder/%.cu $(BUILD)/.kernel-flags
+	@mkdir -p $(@D); echo "  NVCC    $<"
+	$(Q)$(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) -Ikernels $(GENCODE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$(BUILD)/ladder: $(LADDER_OBJ) $(KERNEL_OBJ) $(LADDER_CU:%=$(BUILD)/obj/%.o)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudart_static $(GPU_LDLIBS)
+
+$(BUILD)/emu/ladder: $(LADDER_OBJ) $(EMU_KOBJ) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k.o) $(EMU_OBJ) tests/emu/emu.ld
+	@echo "  LINK    $@"
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(GPU_LDLIBS)
+
+-include $(BUILD)/obj/bench/ladder/main.d $(LADDER_CU:%=$(BUILD)/obj/%.d) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k.d)

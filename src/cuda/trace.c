@@ -1,0 +1,14 @@
+/* trace.c - the only door to NVTX: what the host is queuing, by name, for Nsight Systems and its like. NVTX is headers
+ * alone; it looks for a tool at its first call and costs a branch a call when there is none. */
+#include "cuda/cuda.h"
+
+/* Toolkits that are installed in pieces may lack it. */
+#if __has_include(<nvtx3/nvToolsExt.h>)
+#include <nvtx3/nvToolsExt.h>
+
+void cug_cuda_range_push(const char *name) { (void)nvtxRangePushA(name); }
+void cug_cuda_range_pop(void) { (void)nvtxRangePop(); }
+#else
+void cug_cuda_range_push(const char *name) { (void)name; }
+void cug_cuda_range_pop(void) {}
+#endif
