@@ -93,7 +93,7 @@ static cublasComputeType_t compute_type(int precision) {
         return CUBLAS_COMPUTE_32F_FAST_TF32;
     case CUG_PREC_BF16:
         return CUBLAS_COMPUTE_32F_FAST_16BF;
-    default: /* the pedantic one alone stays IEEE whatever NVIDIA_TF32_OVERRIDE or its emulation's variables say */
+    default: /* IEEE float32 even where the environment allows cuBLAS to emulate it */
         return CUBLAS_COMPUTE_32F_PEDANTIC;
     }
 }
