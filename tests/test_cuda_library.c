@@ -67,9 +67,13 @@ Test(cuda_library, conv2d_by_cudnn, .timeout = 600) {
     cr_expect_eq(library, 3 * (CONV2D_CASES - refused), "%d products ran by the library", library);
 }
 
-/* One product of x = 1 + 2^-12 and w = 1: TF32 and bfloat16 drop the 2^-12, float32 does not. */
-static float one_product(const op_side *s, int conv) {
-    const float x = 1 + 0x1p-12f, one = 1;
+/* TF32 and bfloat16 drop the 2^-12, float32 does not. */
+#define FINE (1 + 0x1p-12f)
+#define BEYOND_HALF 98304.0f /* half precision's range ends before it */
+
+/* One product of x and 1. */
+static float one_product(const op_side *s, int conv, float x) {
+    const float one = 1;
     float y = 0;
     void *mem[4] = {NULL};
     const cug_linear_shape l = {1, 1, 1};
@@ -102,11 +106,13 @@ Test(cuda_library, precision_reaches_the_library) {
         o.precision = (cug_precision)precision;
         if (!opened(&w, &o)) return;
         for (int conv = 0; conv < 2; conv++) {
-            const float got = one_product(&w.side[0], conv);
+            const float got = one_product(&w.side[0], conv, FINE);
             if (precision == CUG_PREC_FP32)
                 cr_expect_eq(got, 1 + 0x1p-12f, "float32, conv %d: %.9g", conv, (double)got);
             else if (emulated(&w))
                 cr_expect_eq(got, 1.0f, "precision %d, conv %d: %.9g", precision, conv, (double)got);
+            const float large = one_product(&w.side[0], conv, BEYOND_HALF);
+            cr_expect_eq(large, BEYOND_HALF, "precision %d, conv %d: %.9g", precision, conv, (double)large);
         }
         op_close(&w);
     }
@@ -137,7 +143,7 @@ Test(cuda_library, nondeterministic_is_asked_for) {
         o.nondeterministic = allowed;
         if (!opened(&w, &o)) return;
         for (int conv = 0; conv < 2 && emulated(&w); conv++) {
-            const float a = one_product(&w.side[0], conv), b = one_product(&w.side[0], conv);
+            const float a = one_product(&w.side[0], conv, FINE), b = one_product(&w.side[0], conv, FINE);
             cr_expect_eq(a != b, allowed, "conv %d: %.9g and %.9g", conv, (double)a, (double)b);
         }
         op_close(&w);
@@ -178,8 +184,8 @@ Test(cuda_library, what_does_not_fit_is_refused) {
  * ----------------------------------------------------------------------------------------------- */
 
 static void two_choices(op_world *w) {
-    cr_expect_eq(isnan(one_product(&w->side[0], 0)), 0);
-    cr_expect_eq(isnan(one_product(&w->side[0], 1)), 0);
+    cr_expect_eq(isnan(one_product(&w->side[0], 0, FINE)), 0);
+    cr_expect_eq(isnan(one_product(&w->side[0], 1, FINE)), 0);
 }
 
 /* The one file that the cache folder's choices hold. */

@@ -1,5 +1,5 @@
-/* test_cuda_train.c - `cuglyph train cnn-d` on the GPU, real or emulated: its losses are the reference's step by step,
- * and its weights the same bytes however the run was made. Skipped where cuda does not open. */
+/* test_cuda_train.c - `cuglyph train` of cnn-d and mlp on the GPU, real or emulated: the losses are the reference's
+ * step by step, and cnn-d's weights the same bytes however the run was made. Skipped where cuda does not open. */
 #include <criterion/criterion.h>
 #include <cuglyph/train.h>
 #include <math.h>
@@ -48,12 +48,12 @@ static void on_event(void *user, const cug_event *e) {
     if (e->kind == CUG_EVENT_STEP && r->n < STEPS) r->running[r->n++] = e->loss;
 }
 
-static void train(record *r, const char *dir, const char *data, const char *name, const char *device,
+static void train(record *r, const char *model, const char *dir, const char *data, const char *name, const char *device,
                   const char *loader, const char *no_graph, int steps) {
     char path[128], number[16];
     snprintf(number, sizeof number, "%d", steps);
     const char *const set[][2] = {
-        {"model", "cnn-d"}, {"data", data},         {"val", "0"},     {"batch", "32"},      {"epochs", "1"},
+        {"model", model},   {"data", data},         {"val", "0"},     {"batch", "32"},      {"epochs", "1"},
         {"seed", "5"},      {"optimizer", "sgd"},   {"lr", "0.05"},   {"device", device},   {"log-every", "1"},
         {"loader", loader}, {"no-graph", no_graph}, {"threads", "2"}, {"max-steps", number}};
     cug_config c;
@@ -97,13 +97,13 @@ static int have_cuda(void) {
     return 1;
 }
 
-Test(cuda_train, cnn_d_has_the_losses_of_the_reference, .timeout = 600) {
+static void expect_losses_of_reference(const char *model) {
     char dir[] = "/tmp/cuglyph-test-XXXXXX", data[256], command[64];
     record want, got;
     if (!have_cuda()) return;
     make_data(dir, data, sizeof data);
-    train(&want, dir, data, "ref", "ref", "auto", "false", STEPS);
-    train(&got, dir, data, "cuda", "cuda", "auto", "false", STEPS);
+    train(&want, model, dir, data, "ref", "ref", "auto", "false", STEPS);
+    train(&got, model, dir, data, "cuda", "cuda", "auto", "false", STEPS);
     double worst = 0;
     for (int i = 0; i < STEPS; i++) {
         double a = loss_of(&want, i), b = loss_of(&got, i), d = fabs(a - b) / fabs(a);
@@ -112,11 +112,14 @@ Test(cuda_train, cnn_d_has_the_losses_of_the_reference, .timeout = 600) {
     }
     cr_expect_gt(worst, 0, "float32 and float64 to the last bit: the same backend twice?");
     cr_expect_lt(loss_of(&want, STEPS - 1), 0.8 * loss_of(&want, 0), "nothing was learned");
-    fprintf(stderr, "  cnn-d, 20 SGD steps of 32: loss %.4f to %.4f, off by at most %.1e\n", loss_of(&want, 0),
+    fprintf(stderr, "  %s, 20 SGD steps of 32: loss %.4f to %.4f, off by at most %.1e\n", model, loss_of(&want, 0),
             loss_of(&want, STEPS - 1), worst);
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     cr_expect_eq(system(command), 0);
 }
+
+Test(cuda_train, cnn_d_has_the_losses_of_the_reference, .timeout = 600) { expect_losses_of_reference("cnn-d"); }
+Test(cuda_train, mlp_has_the_losses_of_the_reference, .timeout = 600) { expect_losses_of_reference("mlp"); }
 
 Test(cuda_train, cnn_d_ends_in_the_same_bytes_however_it_runs, .timeout = 600) {
     static const char *const ways[][3] = {{"first", "staged", "false"},         {"again", "staged", "false"},
@@ -128,7 +131,7 @@ Test(cuda_train, cnn_d_ends_in_the_same_bytes_however_it_runs, .timeout = 600) {
     if (!have_cuda()) return;
     make_data(dir, data, sizeof data);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        train(i ? &r : &first, dir, data, ways[i][0], "cuda", ways[i][1], ways[i][2], FEW);
+        train(i ? &r : &first, "cnn-d", dir, data, ways[i][0], "cuda", ways[i][1], ways[i][2], FEW);
         if (i == 0) continue;
         expect_same_weights(dir, ways[0][0], ways[i][0]);
         cr_expect_eq(memcmp(&first, &r, sizeof r), 0, "%s: other losses", ways[i][0]);

@@ -12,10 +12,11 @@ static_assert(!has_atomic_add<float>::value && !has_atomic_add<double>::value, "
 // ---- a block: y[i] = sum over tiles of x[tile][63 - i], through shared memory
 // ----------------------------------------
 __global__ void tiles_kernel(float *y, const float *x, int tiles, int n, int bug) {
-    __shared__ float tile[64], neighbour[64];
+    __shared__ float tile[64], neighbour[64], unset[64];
     const int t = static_cast<int>(threadIdx.x);
     float sum = 0.0f;
     neighbour[t] = 0.0f;
+    if (bug < 0) unset[t] = 0.0f;    // never; but an array nobody writes would be a constant
     if (bug == 5 && t == 63) return; // before a barrier that the others wait at
     for (int k = 0; k < tiles; k++) {
         if (bug == 3) {
@@ -34,6 +35,7 @@ __global__ void tiles_kernel(float *y, const float *x, int tiles, int n, int bug
         sum += tile[63 - t];
         if (bug != 2 && !(bug == 9 && t == 7)) __syncthreads(); // bug 9: one thread leaves a barrier out
     }
+    if (bug == 10 && unset[t] > 1.0f) sum = 0.0f;                 // bug 10: NaN here, and the comparison false
     if (t < n || (bug == 7 && t == n)) y[t] = sum + neighbour[t]; // bug 7: one past the end
 }
 
@@ -52,7 +54,8 @@ __global__ void warp_kernel(float *y, const float *x, int bug) {
     __shared__ float row[32];
     const int l = static_cast<int>(threadIdx.x);
     row[l] = x[l];
-    if (bug != 1) __syncwarp();
+    if (bug == 5) (void)__shfl_sync(0xffffffffu, l, 0); // bug 5: waits for the other lanes, orders no memory
+    if (bug != 1 && bug != 5) __syncwarp();
     const float left = row[(l + 31) % 32];
     float right;
     if (bug == 2) { // half of the warp in an operation of all
@@ -139,6 +142,7 @@ __global__ void total_kernel(float *total, int *order, const float *x, int bug) 
     const int b = static_cast<int>(blockIdx.x);
     const int place = bug == 1 ? atomicAdd(order, 1) : b; // bug 1: the order of arrival
     total[place] = x[b];
+    if (bug == 4) total[7] = 57.0f; // bug 4: from every block; that all store what is there changes nothing
 }
 
 __global__ void mean_kernel(float *y, const float *x, int valid, int rows) {
@@ -162,18 +166,20 @@ int across_blocks(int bug) {
 
 // ---- addresses
 // --------------------------------------------------------------------------------------------------------
-__global__ void addresses_kernel(float *y, const float *x, int n, int bug) {
+__global__ void addresses_kernel(float *y, const float *x, const float *unset, int n, int bug) {
     float local[8] = {};
     for (int i = 0; i < (bug == 1 ? n + 1 : n); i++) local[i] = x[i];           // bug 1: past a thread's own array
     const float4 v = *reinterpret_cast<const float4 *>(x + (bug == 2 ? 1 : 0)); // bug 2: not a multiple of 16
     const int big = 0x7fffff00 + n, j = bug == 3 ? big + 256 * n : 0;           // bug 3: an index overflows
+    if (bug == 5 && unset[0] > 1.0f) local[0] = 0.0f;                           // bug 5: NaN, and false
     y[bug == 4 ? -1 : 0] = local[0] + v.w + (j < 0 ? 0.0f : x[0]);              // bug 4: before the beginning
 }
 
 int addresses(int bug) {
-    float *x = device_ramp(16, 1.0f, 1.0f), *y = device_floats(1);
-    OK(CUG_LAUNCH(addresses_kernel, 1, 1, 0, nullptr, y, x, 8, bug));
+    float *x = device_ramp(16, 1.0f, 1.0f), *y = device_floats(1), *unset = device_floats(1);
+    OK(CUG_LAUNCH(addresses_kernel, 1, 1, 0, nullptr, y, x, unset, 8, bug));
     OK(cudaDeviceSynchronize());
     OK(cudaFree(x));
+    OK(cudaFree(unset));
     return differ(y, 1, [](int) { return 6.0f; });
 }

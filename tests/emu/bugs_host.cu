@@ -2,6 +2,7 @@
 #include "bugs.h"
 
 #include <cstring>
+#include <pthread.h>
 
 enum { COUNT = 64, BATCHES = 6 };
 
@@ -32,7 +33,7 @@ static float *pinned_floats(int n) {
 int staging(int bug) {
     float *slot[2], *batch[2], *y = device_floats(COUNT);
     cudaEvent_t copied[2], released[2];
-    cudaStream_t copy = new_stream(), compute = new_stream();
+    cudaStream_t copy = new_stream(), compute = new_stream(), second = new_stream();
     for (int i = 0; i < 2; i++) {
         slot[i] = pinned_floats(COUNT);
         batch[i] = device_floats(COUNT);
@@ -49,11 +50,16 @@ int staging(int bug) {
         OK(cudaMemcpyAsync(batch[s], slot[s], COUNT * sizeof(float), cudaMemcpyHostToDevice, copy));
         if (bug != 3) OK(cudaEventRecord(copied[s], copy));
         if (bug != 4) OK(cudaStreamWaitEvent(compute, copied[bug == 5 ? 1 - s : s], 0)); // 4: none; 5: the wrong one
-        OK(CUG_LAUNCH(add_kernel, 1, COUNT, 0, bug == 6 ? copy : compute, y, batch[s], COUNT)); // 6: wrong stream
+        const cudaStream_t adds = bug == 6 ? copy : bug == 9 && s ? second : compute;    // 6: wrong stream; 9: in turn
+        if (bug == 9) OK(cudaStreamWaitEvent(second, copied[s], 0));
+        OK(CUG_LAUNCH(add_kernel, 1, COUNT, 0, adds, y, batch[s], COUNT));
+        if (bug == 9 && s) OK(cudaEventRecord(released[s], second));
+        if (bug == 9 && s) continue;
         if (bug == 7) OK(cudaEventRecord(released[s], copy)); // bug 7: of the wrong stream
         if (bug != 7) OK(cudaEventRecord(released[s], compute));
     }
     OK(cudaStreamSynchronize(bug == 8 ? copy : compute)); // bug 8: waits for the copies alone
+    OK(cudaStreamSynchronize(second));
     float *h = pinned_floats(COUNT);
     OK(cudaMemcpyAsync(h, y, COUNT * sizeof(float), cudaMemcpyDeviceToHost, copy));
     OK(cudaStreamSynchronize(copy));
@@ -70,6 +76,7 @@ int staging(int bug) {
     OK(cudaFree(y));
     OK(cudaStreamDestroy(copy));
     OK(cudaStreamDestroy(compute));
+    OK(cudaStreamDestroy(second));
     return bad;
 }
 
@@ -169,4 +176,60 @@ int graphs(int bug) {
     OK(cudaEventDestroy(fork));
     OK(cudaEventDestroy(join));
     return differ(y, COUNT, [](int i) { return static_cast<float>(3 * i); });
+}
+
+// A thread that fills pinned memory and queues its copies, while this one waits to be told; both call CUDA.
+struct Producer {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int issued, bug;
+    float *slot, *batch;
+    cudaStream_t copy;
+    cudaEvent_t copied;
+};
+
+static void issue(Producer *p) {
+    if (p->bug != 1) pthread_mutex_lock(&p->lock); // bug 1: the count alone is atomic enough, says somebody
+    __atomic_store_n(&p->issued, p->issued + 1, __ATOMIC_RELAXED);
+    pthread_cond_signal(&p->changed);
+    if (p->bug != 1) pthread_mutex_unlock(&p->lock);
+}
+
+static void *produce(void *arg) {
+    Producer *p = static_cast<Producer *>(arg);
+    if (p->bug == 2) issue(p); // bug 2: told before it is so
+    for (int i = 0; i < COUNT; i++) p->slot[i] = static_cast<float>(i);
+    OK(cudaMemcpyAsync(p->batch, p->slot, COUNT * sizeof(float), cudaMemcpyHostToDevice, p->copy));
+    OK(cudaEventRecord(p->copied, p->copy));
+    if (p->bug != 2) issue(p);
+    return nullptr;
+}
+
+int threads(int bug) {
+    Producer p = {};
+    pthread_t thread;
+    p.bug = bug;
+    p.slot = pinned_floats(COUNT);
+    p.batch = device_floats(COUNT);
+    p.copy = new_stream();
+    p.copied = new_event();
+    pthread_mutex_init(&p.lock, nullptr);
+    pthread_cond_init(&p.changed, nullptr);
+    if (pthread_create(&thread, nullptr, produce, &p)) exit(3);
+    pthread_mutex_lock(&p.lock);
+    while (bug == 1 ? !__atomic_load_n(&p.issued, __ATOMIC_RELAXED) : !p.issued) {
+        if (bug != 1) pthread_cond_wait(&p.changed, &p.lock);
+    }
+    pthread_mutex_unlock(&p.lock);
+    int bad = 0;
+    for (int i = 0; i < COUNT; i++) bad |= bug != 2 && p.slot[i] != static_cast<float>(i);
+    if (bug == 2) p.slot[0] = 0.0f; // this thread's now, it believes; what it stores is what will be there
+    pthread_join(thread, nullptr);
+    OK(cudaStreamSynchronize(p.copy));
+    OK(cudaFreeHost(p.slot));
+    OK(cudaStreamDestroy(p.copy));
+    OK(cudaEventDestroy(p.copied));
+    pthread_mutex_destroy(&p.lock);
+    pthread_cond_destroy(&p.changed);
+    return differ(p.batch, COUNT, [](int i) { return static_cast<float>(i); }) || bad;
 }

@@ -3,20 +3,11 @@
 #define CUG_EMU_CORE_H
 
 #include "emu/emu.h"
+#include "sanitize.h"
 
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EMU_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define EMU_ASAN 1
-#endif
 
 namespace emu {
 // An order to do things in, from the environment; rand:N is the same sequence every time.
@@ -38,14 +29,22 @@ struct Settings {
 };
 Settings &settings();
 
+// A stream, to ThreadSanitizer, and the CUDA threads of its kernels: two sets, so that neighbouring blocks differ.
+struct Lane {
+    Identity self;
+    std::vector<void *> fibers[2];
+};
+Lane *new_lane();
+void give_back_lane(Lane *lane); // for another stream: graphs may still hold it
+
 struct Kernel {
-    std::string name;
+    const char *name; // lives as long as the program
     const void *function;
     dim3 grid, block;
     size_t shared;
     std::shared_ptr<Call> call;
 };
-void run_kernel(const Kernel &k); // every block to its end, on the calling host thread
+void run_kernel(const Kernel &k, Lane *lane); // every block to its end, on the calling host thread
 
 // Device memory: not the host's to touch, but between open and close (under ASan).
 void open_device_memory();
@@ -65,9 +64,16 @@ void raw_fill(void *p, int byte, size_t bytes);
 void raw_copy(void *to, const void *from, size_t bytes);
 
 // Every entry of the C ABI: one lock for all, the device number, and faults asked for with EMU_FAIL=name:nth[:error].
-extern std::recursive_mutex &big_lock;
+// CUDA does not order two host threads that call it, so ThreadSanitizer does not see the lock.
+struct BigLock {
+    BigLock();
+    ~BigLock();
+    BigLock(const BigLock &) = delete;
+    BigLock &operator=(const BigLock &) = delete;
+};
 struct Entry {
-    std::lock_guard<std::recursive_mutex> hold;
+    Hidden hidden;
+    BigLock hold;
     cudaError_t injected;
     explicit Entry(const char *name);
 };

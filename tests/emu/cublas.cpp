@@ -287,8 +287,15 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const 
     look();
     Op op{};
     op.name = who;
-    op.work = [p, look] {
+    op.work = [p, look](Lane *) {
         look(); // a graph may be launched long after its memory was freed
+        show(); // to ThreadSanitizer, as a kernel's own loads and stores would be
+        reads(p.A, bytes_of(p.a));
+        reads(p.B, bytes_of(p.b));
+        if (p.bias) reads(p.bias, p.algo.m * sizeof(float));
+        if (p.algo.workspace) writes(p.workspace, p.algo.workspace);
+        writes(p.D, bytes_of(p.c));
+        hide();
         p.run();
     };
     enqueue(stream_of(stream, who), std::move(op));

@@ -374,8 +374,16 @@ cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnn
     look();
     Op op{};
     op.name = who;
-    op.work = [k, look] {
+    const char *const out = reinterpret_cast<char *>(k.c.role == 0 ? k.y : k.c.role == 1 ? k.x : k.w);
+    op.work = [k, look, ranges, out](Lane *) {
         look();
+        show();
+        for (const auto &r : ranges) {
+            const bool written = r.first == out || r.first == k.workspace;
+            if (written) writes(const_cast<void *>(r.first), r.second);
+            if (!written) reads(r.first, r.second);
+        }
+        hide();
         k.run();
     };
     enqueue(stream_of(h->stream, who), std::move(op));

@@ -7,9 +7,8 @@
 #include <unistd.h>
 
 namespace emu {
-std::recursive_mutex &big_lock = *new std::recursive_mutex;
-
 namespace {
+std::recursive_mutex &big_lock = *new std::recursive_mutex;
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local const char *launch_name = "kernel";
 struct Limit {
@@ -54,7 +53,18 @@ __attribute__((destructor)) void report_leaks() {
 }
 } // namespace
 
-Entry::Entry(const char *name) : hold(big_lock), injected(fault(name)) {}
+BigLock::BigLock() {
+    hide_locks();
+    big_lock.lock();
+    show_locks();
+}
+BigLock::~BigLock() {
+    hide_locks();
+    big_lock.unlock();
+    show_locks();
+}
+
+Entry::Entry(const char *name) : injected(fault(name)) {}
 
 cudaError_t remember(cudaError_t err) {
     if (err != cudaSuccess && err != cudaErrorNotReady) last_error = err;
@@ -84,10 +94,10 @@ cudaError_t queue_launch(const cudaLaunchConfig_t *config, const void *function,
     owned->check();
     Op op{};
     op.name = launch_name;
-    op.work = [k] {
+    op.work = [k](Lane *lane) {
         k.call->check(); // a graph may be launched long after its memory was freed
-        run_kernel(k);
-        check_guards(k.name.c_str());
+        run_kernel(k, lane);
+        check_guards(k.name);
     };
     enqueue(s, std::move(op));
     return cudaSuccess;
@@ -97,6 +107,11 @@ cudaError_t queue_launch(const cudaLaunchConfig_t *config, const void *function,
 using namespace emu;
 
 extern "C" {
+#ifdef EMU_TSAN
+// The first race ends the process.
+__attribute__((visibility("default"))) const char *__tsan_default_options();
+const char *__tsan_default_options() { return "halt_on_error=1:exitcode=66:report_thread_leaks=0:atexit_sleep_ms=0"; }
+#endif
 cudaError_t cudaGetDeviceCount(int *count) {
     EMU_ENTRY();
     if (settings().old_driver) return remember(cudaErrorInsufficientDriver);

@@ -49,7 +49,9 @@ typedef void (*Collective)(void **arg, unsigned mask);
 void name_launch(const char *name);
 void block_barrier(Site s);
 int block_vote(int mine, int how, Site s); // how: 0 count, 1 and, 2 or
-void warp_collective(unsigned mask, void *arg, Collective fn, Site s);
+void fence();
+// orders: memory as well, as __syncwarp does and shuffles and votes do not.
+void warp_collective(unsigned mask, void *arg, Collective fn, Site s, bool orders = false);
 unsigned active_mask();
 int lane();
 int arch(); // 75, 80, 90
@@ -151,11 +153,11 @@ inline int __syncthreads_or(int p, EMU_SITE) { return emu::block_vote(p != 0, 2,
 inline void __syncwarp(unsigned mask = 0xffffffffu, EMU_SITE) {
     char none = 0;
     emu::warp_collective(
-        mask, &none, [](void **, unsigned) {}, EMU_HERE);
+        mask, &none, [](void **, unsigned) {}, EMU_HERE, true);
 }
 inline unsigned __activemask() { return emu::active_mask(); }
-inline void __threadfence() {}
-inline void __threadfence_block() {}
+inline void __threadfence() { emu::fence(); }
+inline void __threadfence_block() { emu::fence(); }
 template <class T> T __shfl_sync(unsigned mask, T v, int from, int width = 32, EMU_SITE) {
     return emu::shuffle(mask, v, emu::segment(width) + (from & (width - 1)), EMU_HERE);
 }

@@ -35,6 +35,7 @@ struct Fiber {
 #endif
     char *stack = nullptr;
     void *fake = nullptr; // ASan's
+    Identity identity = nullptr;
 };
 struct Copy {
     void *to;
@@ -49,7 +50,17 @@ struct Thread {
     unsigned mask = 0;
     void *arg = nullptr;
     Collective fn = nullptr;
+    bool orders = false;                   // the operation it waits in orders memory as well: __syncwarp
     std::vector<std::vector<Copy>> copies; // groups of cp.async; the last is still open
+};
+// Marks of order; new ones for each launch and each block, or they would order what is not.
+struct LaunchMarks {
+    char begin = 0, end = 0;
+};
+struct BlockMarks {
+    char barrier[2] = {0, 0}; // in turn: nobody is two barriers ahead of another
+    unsigned passed = 0;
+    std::vector<char> arrived, left; // of each thread, at and from a __syncwarp
 };
 
 const Kernel *kernel;
@@ -57,6 +68,10 @@ std::vector<Thread> &threads = *new std::vector<Thread>; // never destroyed: exi
 std::vector<Fiber *> &idle = *new std::vector<Fiber *>;
 Thread *current;
 char *dynamic_bytes;
+LaunchMarks *launch_marks;
+BlockMarks *block_marks;
+Identity runner; // the stream that runs the kernel
+char fence_mark;
 int votes[3];
 Fiber scheduler;
 [[maybe_unused]] const void *scheduler_bottom;
@@ -79,6 +94,7 @@ __attribute__((noinline)) void to_scheduler() {
 #ifdef EMU_ASAN
     __sanitizer_start_switch_fiber(&f->fake, scheduler_bottom, scheduler_size);
 #endif
+    become(runner);
     swap_to(f, &scheduler);
 #ifdef EMU_ASAN // the kernel's next stretch may run on another host thread
     __sanitizer_finish_switch_fiber(f->fake, &scheduler_bottom, &scheduler_size);
@@ -89,6 +105,7 @@ __attribute__((noinline)) void to_fiber(Fiber *f) {
 #ifdef EMU_ASAN
     __sanitizer_start_switch_fiber(&scheduler.fake, f->stack, stack_bytes);
 #endif
+    become(f->identity);
     swap_to(&scheduler, f);
 #ifdef EMU_ASAN
     __sanitizer_finish_switch_fiber(scheduler.fake, nullptr, nullptr);
@@ -100,10 +117,11 @@ void fiber_main() {
     __sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_size);
 #endif
     for (;;) { // one thread of a block after another
+        comes_after(&launch_marks->begin);
         kernel->call->run();
+        comes_before(&launch_marks->end);
         for (auto &group : current->copies)
-            if (!group.empty())
-                fail("%s: a thread exits with asynchronous copies it never waited for", kernel->name.c_str());
+            if (!group.empty()) fail("%s: a thread exits with asynchronous copies it never waited for", kernel->name);
         current->copies.clear();
         current->state = EXITED;
         current->site = {};
@@ -122,6 +140,7 @@ Fiber *new_fiber() {
         abort();
     }
     f->stack = static_cast<char *>(p) + guard;
+    f->identity = new_identity();
 #ifdef EMU_OWN_SWITCH
     void **s = reinterpret_cast<void **>(f->stack + stack_bytes);
     *--s = nullptr;
@@ -139,7 +158,7 @@ Fiber *new_fiber() {
 
 void report() {
     if (!kernel || threads.empty()) return;
-    fprintf(stderr, "  kernel %s, block (%u,%u,%u):\n", kernel->name.c_str(), blockIdx.x, blockIdx.y, blockIdx.z);
+    fprintf(stderr, "  kernel %s, block (%u,%u,%u):\n", kernel->name, blockIdx.x, blockIdx.y, blockIdx.z);
     int lines = 0;
     for (size_t i = 0, j; i < threads.size() && lines < 12; i = j, lines++) { // runs of threads in one state
         const Thread &a = threads[i];
@@ -166,7 +185,7 @@ void resume(Thread &t) {
     t.state = RUNNING;
     to_fiber(t.fiber);
     current = nullptr;
-    if (t.state == EXITED) {
+    if (t.state == EXITED && !tsan) {
         idle.push_back(t.fiber);
         t.fiber = nullptr;
     }
@@ -194,7 +213,11 @@ void warp_complete(const Thread &t) {
         if (!(mask >> l & 1) || o.state != IN_WARP) continue;
         arg[l] = o.arg;
         o.state = READY;
+        if (o.orders) comes_after(&block_marks->arrived[first + l]);
     }
+    for (unsigned l = 0; l < 32; l++)
+        if (arg[l] && t.orders) comes_before(&block_marks->left[first + l]);
+    const Hidden registers; // this lane moves those of the others
     fn(arg, mask);
 }
 
@@ -223,6 +246,7 @@ bool pass_barrier() {
     if (exited)
         fail("%s:%d: %u thread(s) exited before a barrier the others wait at", w->site.file, w->site.line, exited);
     for (Thread &t : threads) t.state = READY;
+    block_marks->passed++;
     return true;
 }
 
@@ -252,17 +276,32 @@ void run_block() {
     }
 }
 
-void start_block(unsigned linear) {
+// As a block finds it. Mapped anew for ThreadSanitizer, which so forgets what the block before did there.
+void fresh_shared(char *p, size_t bytes) {
+    if (tsan) {
+        const size_t pages = (bytes + 4095) & ~size_t{4095};
+        if (mmap(p, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+            fail("no shared memory");
+    }
+    raw_fill(p, settings().poison, bytes);
+    nobody_wrote(p, bytes);
+}
+
+void start_block(unsigned linear, std::vector<void *> &own) {
     const dim3 g = kernel->grid, b = kernel->block;
+    while (tsan && own.size() < static_cast<size_t>(b.x) * b.y * b.z) own.push_back(new_fiber());
     blockIdx = {linear % g.x, linear / g.x % g.y, linear / g.x / g.y};
     threads.assign(static_cast<size_t>(b.x) * b.y * b.z, Thread());
     for (unsigned i = 0; i < threads.size(); i++) {
         threads[i].linear = i;
         threads[i].index = {i % b.x, i / b.x % b.y, i / b.x / b.y};
+        if (tsan) threads[i].fiber = static_cast<Fiber *>(own[i]);
     }
-    if (kernel->shared) raw_fill(dynamic_bytes, settings().poison, kernel->shared);
+    delete block_marks;
+    block_marks = new BlockMarks{{0, 0}, 0, std::vector<char>(threads.size()), std::vector<char>(threads.size())};
+    if (kernel->shared) fresh_shared(dynamic_bytes, kernel->shared);
     if (__start_emu_shared)
-        raw_fill(__start_emu_shared, settings().poison, static_cast<size_t>(__stop_emu_shared - __start_emu_shared));
+        fresh_shared(__start_emu_shared, static_cast<size_t>(__stop_emu_shared - __start_emu_shared));
 }
 
 void stop_for_good() {
@@ -284,31 +323,45 @@ void fail(const char *format, ...) {
     __builtin_unreachable();
 }
 
-void run_kernel(const Kernel &k) {
+void run_kernel(const Kernel &k, Lane *lane) {
     kernel = &k;
+    runner = lane->self;
+    launch_marks = new LaunchMarks;
+    comes_before(&launch_marks->begin);
     gridDim = k.grid;
     blockDim = k.block;
     const size_t guard = 64;
     dynamic_bytes = nullptr;
-    if (k.shared && posix_memalign(reinterpret_cast<void **>(&dynamic_bytes), 128, k.shared + guard)) abort();
-    if (k.shared) raw_fill(dynamic_bytes + k.shared, 0xa5, guard);
-#ifdef EMU_ASAN
-    if (k.shared) close_bytes(dynamic_bytes + k.shared, guard);
-#endif
+    const size_t room = (k.shared + guard + 4095) & ~size_t{4095};
+    if (k.shared && tsan)
+        dynamic_bytes =
+            static_cast<char *>(mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    else if (k.shared && posix_memalign(reinterpret_cast<void **>(&dynamic_bytes), 128, k.shared + guard))
+        abort();
+    unsigned blocks = 0;
     for (unsigned i : permutation(k.grid.x * k.grid.y * k.grid.z)) {
-        start_block(i);
+        start_block(i, lane->fibers[blocks++ & 1]);
+        if (k.shared) raw_fill(dynamic_bytes + k.shared, 0xa5, guard);
+#ifdef EMU_ASAN
+        if (k.shared) close_bytes(dynamic_bytes + k.shared, guard);
+#endif
         run_block();
         for (size_t j = 0; j < (k.shared ? guard : 0); j++) {
             unsigned char c = 0;
             raw_copy(&c, dynamic_bytes + k.shared + j, 1);
-            if (c != 0xa5) fail("%s: dynamic shared memory of %zu bytes was overrun", k.name.c_str(), k.shared);
+            if (c != 0xa5) fail("%s: dynamic shared memory of %zu bytes was overrun", k.name, k.shared);
         }
     }
 #ifdef EMU_ASAN
     if (k.shared) open_bytes(dynamic_bytes + k.shared, guard);
 #endif
-    free(dynamic_bytes);
+    if (k.shared && tsan)
+        munmap(dynamic_bytes, room);
+    else
+        free(dynamic_bytes);
     threads.clear();
+    comes_after(&launch_marks->end);
+    delete launch_marks;
     kernel = nullptr;
 }
 
@@ -316,7 +369,7 @@ int lane() { return static_cast<int>(current->linear & 31); }
 unsigned active_mask() { return 1u << lane(); }
 int arch() { return settings().arch; }
 
-void warp_collective(unsigned mask, void *arg, Collective fn, Site s) {
+void warp_collective(unsigned mask, void *arg, Collective fn, Site s, bool orders) {
     Thread &t = *current;
     if (!(mask >> (t.linear & 31) & 1))
         fail("%s:%d: %s: the calling lane is not in mask %08x", s.file, s.line, s.op, mask);
@@ -325,19 +378,31 @@ void warp_collective(unsigned mask, void *arg, Collective fn, Site s) {
     t.fn = fn;
     t.site = s;
     t.state = IN_WARP;
+    t.orders = orders;
+    if (orders) comes_before(&block_marks->arrived[t.linear]);
     if (warp_ready(t)) {
         warp_complete(t);
         t.state = RUNNING;
     } else {
         to_scheduler();
     }
+    if (orders) comes_after(&block_marks->left[t.linear]);
     t.mask = 0;
 }
 
 void block_barrier(Site s) {
+    char *mark = &block_marks->barrier[block_marks->passed & 1];
     current->state = AT_BARRIER;
     current->site = s;
+    comes_before(mark);
     to_scheduler();
+    comes_after(mark);
+}
+
+// Orders more than a fence does, so that it never invents a race.
+void fence() {
+    comes_after(&fence_mark);
+    comes_before(&fence_mark);
 }
 
 int block_vote(int mine, int how, Site s) {
@@ -354,8 +419,8 @@ int block_vote(int mine, int how, Site s) {
 }
 
 void *dynamic_shared(size_t alignment) {
-    if (!kernel->shared) fail("%s uses dynamic shared memory but was launched with none", kernel->name.c_str());
-    if (alignment > 16) fail("%s: dynamic shared memory is aligned to 16 bytes", kernel->name.c_str());
+    if (!kernel->shared) fail("%s uses dynamic shared memory but was launched with none", kernel->name);
+    if (alignment > 16) fail("%s: dynamic shared memory is aligned to 16 bytes", kernel->name);
     return dynamic_bytes;
 }
 
@@ -370,6 +435,9 @@ void copy_async16(void *shared, const void *global, bool valid, Site s) {
         const uint32_t word = valid ? from[i] : 0;
         to[i] = arch() < 80 ? word : 0xffffffffu;
     }
+    if (valid) reads(global, 16);
+    writes(shared, 16);
+    if (arch() >= 80) nobody_wrote(shared, 16);
     if (arch() < 80) return; // no such instruction: device.cuh copies at once
     if (current->copies.empty()) current->copies.emplace_back();
     current->copies.back().push_back({shared, valid ? global : nullptr});
@@ -383,10 +451,13 @@ void copy_commit() {
 void copy_wait(int keep) {
     auto &groups = current->copies;
     while (static_cast<int>(groups.size()) - 1 > keep) {
-        for (const Copy &c : groups.front())
+        for (const Copy &c : groups.front()) {
             for (int i = 0; i < 4; i++)
                 static_cast<volatile uint32_t *>(c.to)[i] =
                     c.from ? static_cast<const volatile uint32_t *>(c.from)[i] : 0;
+            if (c.from) reads(c.from, 16);
+            writes(c.to, 16);
+        }
         groups.erase(groups.begin());
     }
 }

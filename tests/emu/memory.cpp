@@ -80,6 +80,7 @@ Settings &settings() {
 }
 
 __attribute__((no_sanitize("address"), no_sanitize("undefined"))) void raw_fill(void *p, int byte, size_t bytes) {
+    somebody_wrote(p, bytes);
 #ifdef __x86_64__ // a string instruction: fast, and no call that a sanitizer would look into
     asm volatile("rep stosb" : "+D"(p), "+c"(bytes) : "a"(byte) : "memory");
 #else
@@ -89,6 +90,9 @@ __attribute__((no_sanitize("address"), no_sanitize("undefined"))) void raw_fill(
 
 __attribute__((no_sanitize("address"), no_sanitize("undefined"))) void raw_copy(void *to, const void *from,
                                                                                 size_t bytes) {
+#ifdef EMU_MSAN // which bytes nobody wrote goes along
+    __msan_copy_shadow(to, from, bytes);
+#endif
 #ifdef __x86_64__
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 #else
@@ -167,6 +171,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes) {
     raw_fill(base, guard_byte, guard);
     raw_fill(p, settings().poison, bytes);
     raw_fill(p + bytes, guard_byte, guard);
+    nobody_wrote(p, bytes);
 #ifdef EMU_ASAN
     close_bytes(base, guard);
     close_bytes(p, bytes + guard);
@@ -207,6 +212,7 @@ cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags) {
     if (bytes > settings().pinned - pinned_used) return remember(cudaErrorMemoryAllocation);
     if (posix_memalign(out, 4096, bytes)) return remember(cudaErrorMemoryAllocation);
     raw_fill(*out, settings().poison, bytes);
+    nobody_wrote(*out, bytes);
     pinned.push_back({static_cast<char *>(*out), bytes});
     pinned_used += bytes;
     return cudaSuccess;

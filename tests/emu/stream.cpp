@@ -14,6 +14,8 @@ std::vector<OpRef> &pending = *new std::vector<OpRef>; // in the order of issue
 std::vector<CUstream_st *> &all_streams = *new std::vector<CUstream_st *>;
 std::vector<CUevent_st *> &all_events = *new std::vector<CUevent_st *>;
 CUstream_st &legacy = *new CUstream_st;
+std::vector<Lane *> &idle_lanes = *new std::vector<Lane *>;
+char everything; // mark: after all that has run
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -24,6 +26,7 @@ uint64_t sum_of(const void *p, size_t bytes) {
         const size_t n = bytes - i < sizeof words ? bytes - i : sizeof words;
         words[(n - 1) / 8] = 0;
         raw_copy(words, static_cast<const char *>(p) + i, n);
+        somebody_wrote(words, sizeof words); // gaps between arrays are copied as well
         for (size_t k = 0; k < (n + 7) / 8; k++) {
             h = (h ^ words[k]) * 0x100000001b3ull;
             h ^= h >> 29;
@@ -53,7 +56,14 @@ void execute(const OpRef &op) {
     if (op->writes) open_bytes(op->writes, op->bytes);
 #endif
     open_device_memory();
-    if (op->work) op->work();
+    const Identity host = own_identity();
+    become(op->lane->self);
+    for (const OpRef &a : op->after) comes_after(&a->ran);
+    comes_after(&op->issued);
+    if (op->work) op->work(op->lane);
+    comes_before(&op->ran);
+    comes_before(&everything);
+    become(host);
     close_device_memory();
     op->done = true;
     op->time = now();
@@ -67,6 +77,31 @@ bool runnable(const OpRef &op) {
     return true;
 }
 } // namespace
+
+// Copies as ThreadSanitizer sees them: what the stream does, at the time it runs.
+static void copy_now(void *to, const void *from, size_t bytes, const void *from_program) {
+    show();
+    if (from_program) reads(from_program, bytes);
+    writes(to, bytes);
+    hide();
+    raw_copy(to, from, bytes);
+}
+
+// A lane is hidden but for what it copies; its kernels' threads are not.
+Lane *new_lane() {
+    if (!idle_lanes.empty()) {
+        Lane *l = idle_lanes.back();
+        idle_lanes.pop_back();
+        return l;
+    }
+    Lane *l = new Lane{new_identity(), {}};
+    const Identity host = own_identity();
+    become(l->self);
+    hide();
+    become(host);
+    return l;
+}
+void give_back_lane(Lane *lane) { idle_lanes.push_back(lane); }
 
 std::vector<CUstream_st *> &streams() { return all_streams; }
 int live_streams() { return static_cast<int>(all_streams.size()); }
@@ -92,13 +127,16 @@ void run_one() {
 
 void run_until(const OpRef &op) {
     while (op && !op->done) run_one();
+    if (op) comes_after(&op->ran);
 }
 
 void drain_everything() {
     while (!pending.empty()) run_one();
+    comes_after(&everything);
 }
 
 void submit(const OpRef &op) {
+    comes_before(&op->issued);
     if (op->reads) {
         bool written = false; // by a copy still to come: then it may change
         for (const OpRef &p : pending) written = written || overlap(p->writes, p->bytes, op->reads, op->bytes);
@@ -109,6 +147,8 @@ void submit(const OpRef &op) {
 }
 
 OpRef enqueue(CUstream_st *s, Op op) {
+    if (!s->lane) s->lane = new_lane();
+    op.lane = s->lane;
     if (s->capture) {
         s->capture->nodes.push_back({std::move(op), s->tail});
         s->tail = {static_cast<int>(s->capture->nodes.size()) - 1};
@@ -190,9 +230,9 @@ static cudaError_t copy(void *to, const void *from, size_t bytes, cudaMemcpyKind
     if (up && !pinned) { // CUDA stages pageable memory before it returns
         auto staged = std::make_shared<std::vector<char>>(static_cast<const char *>(from),
                                                           static_cast<const char *>(from) + bytes);
-        op.work = [=] { raw_copy(to, staged->data(), bytes); };
+        op.work = [=](Lane *) { copy_now(to, staged->data(), bytes, nullptr); };
     } else {
-        op.work = [=] { raw_copy(to, from, bytes); };
+        op.work = [=](Lane *) { copy_now(to, from, bytes, from); };
         op.reads = up ? from : nullptr;
         op.writes = down && pinned ? to : nullptr;
     }
@@ -224,7 +264,12 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t strea
     check_range(to, bytes, __func__);
     Op op{};
     op.name = __func__;
-    op.work = [=] { raw_fill(to, byte, bytes); };
+    op.work = [=](Lane *) {
+        show();
+        writes(to, bytes);
+        hide();
+        raw_fill(to, byte, bytes);
+    };
     enqueue(s, std::move(op));
     return cudaSuccess;
 }
@@ -249,6 +294,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) { // its work goes on
     if (s == &legacy) return remember(cudaErrorInvalidResourceHandle);
     for (size_t i = 0; i < all_streams.size(); i++)
         if (all_streams[i] == s) all_streams.erase(all_streams.begin() + static_cast<std::ptrdiff_t>(i));
+    if (s->lane) give_back_lane(s->lane);
     delete s;
     return cudaSuccess;
 }
@@ -265,7 +311,10 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     EMU_ENTRY();
     CUstream_st *s = stream_of(stream, __func__);
     if (s->capture || legacy_in_capture(s)) return remember(refuse_in_capture());
-    if (!s->last || s->last->done) return cudaSuccess;
+    if (!s->last || s->last->done) {
+        run_until(s->last);
+        return cudaSuccess;
+    }
     run_one(); // so that a loop of queries ends
     return cudaErrorNotReady;
 }
@@ -282,7 +331,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
         return cudaSuccess;
     }
     if (s->capture) return remember(cudaErrorStreamCaptureIsolation);
-    if (!e->mark || e->mark->done) return cudaSuccess;
+    if (!e->mark) return cudaSuccess;
     Op op{};
     op.name = __func__;
     op.after = {e->mark};
@@ -337,7 +386,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
     EMU_ENTRY();
     CUevent_st *e = event_of(event, __func__);
     if (e->capture) return remember(cudaErrorCapturedEvent);
-    if (!e->mark || e->mark->done) return cudaSuccess;
+    if (!e->mark || e->mark->done) {
+        run_until(e->mark);
+        return cudaSuccess;
+    }
     run_one();
     return cudaErrorNotReady;
 }

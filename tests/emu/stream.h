@@ -10,7 +10,7 @@
 namespace emu {
 struct Op {
     const char *name;
-    std::function<void()> work;
+    std::function<void(Lane *)> work;
     std::vector<std::shared_ptr<Op>> after; // emptied when it has run
     bool done = false;
     double time = 0; // when it ran, seconds
@@ -20,6 +20,8 @@ struct Op {
     void *writes = nullptr;
     size_t bytes = 0;
     uint64_t sum = 0; // of what it reads
+    Lane *lane = nullptr;
+    char issued = 0, ran = 0; // marks of order, for ThreadSanitizer
 };
 typedef std::shared_ptr<Op> OpRef;
 
@@ -43,6 +45,7 @@ struct CUstream_st {
     CUgraph_st *capture = nullptr;
     bool origin = false;   // the capture began here
     std::vector<int> tail; // captured nodes that the next one comes after
+    emu::Lane *lane = nullptr;
 };
 struct CUevent_st {
     unsigned flags = 0;

@@ -71,6 +71,7 @@ typedef struct {
     op_side side[OP_SIDES];
     int sides;
     int small; /* leave the full batches out */
+    int tiny;  /* and whatever else is much work */
     /* How far one term of a sum may be off besides, relative: factors that a library rounds in its own way. */
     double product_error;
     void **owned;
@@ -78,12 +79,16 @@ typedef struct {
 } op_world;
 
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
- * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success. */
+ * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success.
+ * CUGLYPH_TEST_BACKEND=cuda: that backend alone, and it is an error if it does not open. CUGLYPH_TEST_TINY=1: tiny. */
 int op_open(op_world *w, FILE *log, int with_ref);
 /* ref, in float64 throughout, and one cuda device with these options, whose library may round both factors of a product
  * to TF32 or bfloat16, to nearest or towards zero. -1: it does not open, cug_error() says why. */
 int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label);
 void op_close(op_world *w);
+/* Whether a case is too much work for this world: `work` is its multiply-adds, or the elements it goes through. `large`
+ * says that it is a full batch. */
+int op_too_large(const op_world *w, int large, double work);
 /* One line: cases and skips of each side; then returns the failures. */
 int op_summary(op_world *w, const char *title);
 

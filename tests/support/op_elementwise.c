@@ -80,7 +80,8 @@ static void bias_case(op_world *w, const cug_bias_shape *s, int exact) {
 
 void op_test_bias(op_world *w) {
     for (int i = 0; i < BIAS_CASES; i++)
-        for (int exact = 1; exact >= 0; exact--) bias_case(w, &bias_cases[i], exact);
+        for (int exact = 1; exact >= 0 && !op_too_large(w, 0, (double)bias_cases[i].rows * bias_cases[i].C); exact--)
+            bias_case(w, &bias_cases[i], exact);
     cug_bias_shape s = bias_cases[3];
     op_call c = bias_fwd_call(w, &s, 1), g = bias_bwd_call(w, &s, 1, 0);
     op_bad_arguments(w, &c, 0);
@@ -176,7 +177,8 @@ static void activation_case(op_world *w, int kind, size_t count) {
 
 void op_test_activation(op_world *w) {
     for (int kind = 0; kind < ACTIVATION_KINDS; kind++)
-        for (int i = 0; i < ACTIVATION_CASES; i++) activation_case(w, kind, activation_counts[i]);
+        for (int i = 0; i < ACTIVATION_CASES; i++)
+            if (!op_too_large(w, 0, (double)activation_counts[i])) activation_case(w, kind, activation_counts[i]);
     cug_activation_shape s = {CUG_ACT_RELU, 0, 33};
     op_call c = activation_fwd_call(&s, "bad", draw(w, 1, 1, 33)),
             g = activation_bwd_call(w, &s, "bad", draw(w, 1, 2, 33), 1, 0);
@@ -223,6 +225,7 @@ void op_test_dropout(op_world *w) {
     cug_dropout_shape s;
     for (int i = 0; i < DROPOUT_CASES; i++) {
         double p = dropout_cases[i].p;
+        if (op_too_large(w, 0, (double)dropout_cases[i].N * dropout_cases[i].F)) continue;
         s = (cug_dropout_shape){dropout_cases[i].N, dropout_cases[i].F, cug_dropout_threshold(p), (float)(1 / (1 - p)),
                                 dropout_cases[i].node};
         step.step = i % 2 ? 7 : 0x100000005u; /* only the low word counts */
@@ -279,6 +282,7 @@ static op_call add_bwd_call(op_world *w, const cug_add_shape *s, unsigned acc) {
 
 void op_test_add(op_world *w) {
     for (int i = 0; i < ADD_CASES; i++) {
+        if (op_too_large(w, 0, (double)add_cases[i].inputs * (double)add_cases[i].count)) continue;
         for (int exact = 0; exact < 2; exact++) {
             op_call c = add_fwd_call(w, &add_cases[i], exact);
             c.slots[0].by_terms = !exact && add_cases[i].inputs > 2;
@@ -335,6 +339,7 @@ static op_call concat_bwd_call(op_world *w, const cug_concat_shape *s, int j, un
 
 void op_test_concat(op_world *w) {
     for (int i = 0; i < CONCAT_CASES; i++) {
+        if (op_too_large(w, 0, (double)concat_cases[i].rows * concat_cases[i].total)) continue;
         op_call c = concat_fwd_call(w, &concat_cases[i]);
         op_compare(w, &c);
         for (int j = 0; j < concat_cases[i].inputs; j++)
@@ -378,6 +383,7 @@ void op_test_normalize(op_world *w) {
     cug_normalize_shape s;
     for (int k = 0; k < NORMALIZE_KINDS; k++)
         for (int i = 0; i < NORMALIZE_CASES; i++) {
+            if (op_too_large(w, 0, (double)normalize_counts[i])) continue;
             s = (cug_normalize_shape){normalize_counts[i], normalize_kinds[k].scale, normalize_kinds[k].shift};
             op_call c = normalize_call(w, &s, normalize_kinds[k].name);
             op_compare(w, &c);

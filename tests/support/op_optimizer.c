@@ -292,6 +292,7 @@ static void update_case(op_world *w, int k, const optimizer_buffer *b) {
 void op_test_update(op_world *w) {
     for (int k = 0; k < OPTIMIZER_CASES; k++)
         for (int i = 0; i < OPTIMIZER_BUFFERS; i++) {
+            if (op_too_large(w, 0, (double)optimizer_buffers[i].count)) continue;
             update_case(w, k, &optimizer_buffers[i]);
             op_release(w);
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PRINT_MAX 25
+#define TINY 8192.0 /* multiply-adds of a tiny case, at most */
 
 void op_failed(op_world *w, const char *fmt, ...) {
     va_list ap;
@@ -64,8 +65,11 @@ int op_open(op_world *w, FILE *log, int with_ref) {
     if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
     if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
+    const char *only = getenv("CUGLYPH_TEST_BACKEND"), *tiny = getenv("CUGLYPH_TEST_TINY");
+    w->tiny = tiny && strcmp(tiny, "1") == 0;
+    w->small |= w->tiny;
     for (int i = 0; (be = cug_backend_at(i)); i++) {
-        if (be == &cug_backend_ref) continue;
+        if (be == &cug_backend_ref || (only && *only && strcmp(only, be->name) != 0)) continue;
         if (side_open(&w->side[w->sides], be, 0, "")) {
             fprintf(log, "  %s: not here: %s\n", be->name, cug_error());
             continue;
@@ -73,8 +77,10 @@ int op_open(op_world *w, FILE *log, int with_ref) {
         w->sides++;
         if (be == &cug_backend_cpu) open_cpu_variants(w);
     }
-    return 0;
+    return only && *only && !w->sides ? -1 : 0;
 }
+
+int op_too_large(const op_world *w, int large, double work) { return (w->small && large) || (w->tiny && work > TINY); }
 
 void op_close(op_world *w) {
     op_release(w);
