@@ -60,14 +60,19 @@ static void side_close(op_side *s) {
     *s = (op_side){.be = NULL};
 }
 
+static void perhaps_tiny(op_world *w) {
+    const char *tiny = getenv("CUGLYPH_TEST_TINY");
+    w->tiny = tiny && strcmp(tiny, "1") == 0;
+    w->small |= w->tiny;
+}
+
 int op_open(op_world *w, FILE *log, int with_ref) {
     *w = (op_world){.log = log, .small = with_ref};
     if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
     if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
-    const char *only = getenv("CUGLYPH_TEST_BACKEND"), *tiny = getenv("CUGLYPH_TEST_TINY");
-    w->tiny = tiny && strcmp(tiny, "1") == 0;
-    w->small |= w->tiny;
+    const char *only = getenv("CUGLYPH_TEST_BACKEND");
+    perhaps_tiny(w);
     for (int i = 0; (be = cug_backend_at(i)); i++) {
         if (be == &cug_backend_ref || (only && *only && strcmp(only, be->name) != 0)) continue;
         if (side_open(&w->side[w->sides], be, 0, "")) {
@@ -105,6 +110,7 @@ int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const ch
     const cug_backend *cuda = cug_backend_find("cuda");
     op_side *const sides[] = {&w->ref, &w->terms, &w->side[0]};
     *w = (op_world){.log = log, .product_error = errors[opt->precision]};
+    perhaps_tiny(w);
     for (int i = 0; i < 3; i++) {
         const cug_device_options plain = {0};
         op_side *s = sides[i];
