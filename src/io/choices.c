@@ -75,7 +75,7 @@ static cug_status take_row(cug_choice_file *f, const char *line, const char *whe
         return cug_fail(CUG_EINVAL, "%s:%d: two times were expected, such as 12.345", where, number);
     if (!take_word(&p, row.name, sizeof row.name) || !*p || strlen(p) >= sizeof row.product)
         return cug_fail(CUG_EINVAL, "%s:%d: a library and a product were expected", where, number);
-    snprintf(row.product, sizeof row.product, "%s", p);
+    memcpy(row.product, p, strlen(p) + 1);
     if (cug_choices_find(f, row.name, row.product)) return cug_fail(CUG_EINVAL, "%s:%d: a row twice", where, number);
     CUG_TRY(cug_choices_put(f, &row));
     return CUG_OK;
@@ -90,9 +90,10 @@ static cug_status take_line(cug_choice_file *f, const char *line, const char *wh
                    ? CUG_OK
                    : cug_fail(CUG_EINVAL, "%s:1: the first line is not '%s'", where, FIRST_LINE);
     if (number > 2) return take_row(f, line, where, number);
-    if (strncmp(line, "machine ", 8) != 0 || !line[8] || strlen(line + 8) >= sizeof f->machine)
+    const size_t n = strlen(line);
+    if (strncmp(line, "machine ", 8) != 0 || n == 8 || n - 8 >= sizeof f->machine)
         return cug_fail(CUG_EINVAL, "%s:2: the machine was expected", where);
-    snprintf(f->machine, sizeof f->machine, "%s", line + 8);
+    memcpy(f->machine, line + 8, n - 8 + 1);
     return CUG_OK;
 }
 
