@@ -220,7 +220,7 @@ int convolution(int bug) {
     float *dx = upload(x, X), *dw = upload(w, W), *y[2] = {device_floats(Y), device_floats(Y)};
     cudaStream_t s = new_stream();
     cudnnHandle_t handle;
-    size_t need;
+    size_t need = 0;
     DNN(cudnnCreate, &handle);
     if (bug != 7) DNN(cudnnSetStream, handle, s); // bug 7: the default stream, which nobody waits for
     const Desc properties = create(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);

@@ -9,8 +9,9 @@ extern "C" __attribute__((weak)) void cug_library_source(void *(*find)(const cha
 namespace emu {
 float rounded(float x, Rounding r) {
     if (r == EXACT || !std::isfinite(x)) return x;
-    if (r == HALF) return static_cast<float>(static_cast<_Float16>(x)); // overflows beyond 65504, as half does
-    const unsigned drop = r == TF32 ? 13 : 16;
+    if (r == HALF && fabsf(x) >= 65520) return x < 0 ? -INFINITY : INFINITY;
+    if (r == HALF && fabsf(x) < 0x1p-14f) return nearbyintf(x * 0x1p24f) * 0x1p-24f;
+    const unsigned drop = r == BF16 ? 16 : 13; // half has TF32's ten bits, in a smaller range
     unsigned bits = emu_bits<unsigned>(x);
     bits += (1u << (drop - 1)) - 1 + ((bits >> drop) & 1);
     return emu_bits<float>(bits >> drop << drop);
