@@ -8,7 +8,6 @@
 #include "cudnn_conv.h"
 
 #if EMU_HAVE_LIBRARIES
-#include <map>
 #include <memory>
 
 namespace emu {
@@ -17,7 +16,7 @@ struct Desc;
 typedef std::shared_ptr<Desc> Ref;
 
 struct Value {
-    int type;
+    int name, type;
     int64_t count;
     std::vector<char> bytes;
     std::vector<Ref> refs;
@@ -26,7 +25,7 @@ struct Value {
 struct Desc {
     cudnnBackendDescriptorType_t type;
     bool finalized = false;
-    std::map<int, Value> value;
+    std::vector<Value> value; // one for each attribute set
     int engine = -1;          // ENGINE, ENGINECFG and what is made from them
     Ref from;                 // ENGINE, ENGINECFG: the graph; PLAN: the configuration
     std::vector<int> engines; // ENGINEHEUR: what it offers
@@ -36,9 +35,10 @@ struct Context {
     cudaStream_t stream = nullptr;
 };
 
-std::map<void *, Ref> &descs = *new std::map<void *, Ref>;
+// Vectors, not maps: those of the C++ library are not MemorySanitizer's to follow.
+std::vector<Ref> &descs = *new std::vector<Ref>;
 std::vector<Context *> &handles = *new std::vector<Context *>;
-std::string &last_error = *new std::string;
+const char *last_error = "";
 
 cudnnStatus_t refuse(cudnnStatus_t s, const char *why) {
     last_error = why;
@@ -46,9 +46,15 @@ cudnnStatus_t refuse(cudnnStatus_t s, const char *why) {
 }
 
 Ref find(void *p, const char *who) {
-    auto it = descs.find(p);
-    if (it == descs.end()) fail("%s: descriptor %p was destroyed or never created", who, p);
-    return it->second;
+    for (const Ref &d : descs)
+        if (d.get() == p) return d;
+    fail("%s: descriptor %p was destroyed or never created", who, p);
+}
+
+const Value *value_of(const Desc &d, int name) {
+    for (const Value &v : d.value)
+        if (v.name == name) return &v;
+    return nullptr;
 }
 
 Context *context_of(void *h, const char *who) {
@@ -74,10 +80,10 @@ size_t size_of(cudnnBackendAttributeType_t t) {
 }
 
 template <class T> bool get(const Desc &d, int name, std::vector<T> *out) {
-    auto it = d.value.find(name);
-    if (it == d.value.end() || it->second.bytes.size() % sizeof(T)) return false;
-    out->resize(it->second.bytes.size() / sizeof(T));
-    memcpy(out->data(), it->second.bytes.data(), it->second.bytes.size());
+    const Value *v = value_of(d, name);
+    if (!v || v->bytes.size() % sizeof(T)) return false;
+    out->resize(v->bytes.size() / sizeof(T));
+    memcpy(out->data(), v->bytes.data(), v->bytes.size());
     return true;
 }
 template <class T> T one(const Desc &d, int name, T otherwise) {
@@ -85,8 +91,8 @@ template <class T> T one(const Desc &d, int name, T otherwise) {
     return get(d, name, &v) && v.size() == 1 ? v[0] : otherwise;
 }
 Ref child(const Desc &d, int name) {
-    auto it = d.value.find(name);
-    return it == d.value.end() || it->second.refs.empty() ? nullptr : it->second.refs[0];
+    const Value *v = value_of(d, name);
+    return !v || v->refs.empty() ? nullptr : v->refs[0];
 }
 
 // ---- graphs
@@ -158,13 +164,13 @@ bool read_operation(const Ref &op, Convolution *c) {
 
 // One convolution; behind a forward one perhaps the addition of one number a channel.
 bool read_graph(const Ref &g, Convolution *c) {
-    auto it = g->value.find(CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    if (it == g->value.end() || it->second.refs.empty() || it->second.refs.size() > 2) return false;
-    for (const Ref &op : it->second.refs)
+    const Value *ops = value_of(*g, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    if (!ops || ops->refs.empty() || ops->refs.size() > 2) return false;
+    for (const Ref &op : ops->refs)
         if (!op->finalized) return false;
-    if (!read_operation(it->second.refs[0], c)) return false;
-    if (it->second.refs.size() == 1) return !c->x.inside && !c->w.inside && !c->y.inside;
-    const Ref add = it->second.refs[1], mode = child(*add, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+    if (!read_operation(ops->refs[0], c)) return false;
+    if (ops->refs.size() == 1) return !c->x.inside && !c->w.inside && !c->y.inside;
+    const Ref add = ops->refs[1], mode = child(*add, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
     Tensor from;
     c->sum = c->y;
     c->has_bias = true;
@@ -202,19 +208,21 @@ const char *dnn_text(cudnnStatus_t s) {
                                              : "CUDNN_STATUS_BAD_PARAM";
 }
 void dnn_last_error(char *out, size_t n) {
-    if (n) snprintf(out, n, "%s", last_error.c_str());
-    last_error.clear();
+    if (n) snprintf(out, n, "%s", last_error);
+    last_error = "";
 }
 
 cudnnStatus_t desc_create(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t *out) {
     Ref d = std::make_shared<Desc>();
     d->type = type;
-    descs[d.get()] = d;
+    descs.push_back(d);
     *out = d.get();
     return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t desc_destroy(cudnnBackendDescriptor_t p) {
-    descs.erase(find(p, "cudnnBackendDestroyDescriptor").get());
+    const Ref d = find(p, "cudnnBackendDestroyDescriptor");
+    for (size_t i = 0; i < descs.size(); i++)
+        if (descs[i] == d) descs.erase(descs.begin() + static_cast<std::ptrdiff_t>(i));
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -224,7 +232,7 @@ cudnnStatus_t desc_set(cudnnBackendDescriptor_t p, cudnnBackendAttributeName_t n
     Ref d = find(p, who);
     if (d->finalized) return refuse(CUDNN_STATUS_BAD_PARAM, "the descriptor is finalized");
     if (count < 1 || !elements) return refuse(CUDNN_STATUS_BAD_PARAM, "no elements");
-    Value v{type, count, {}, {}};
+    Value v{name, type, count, {}, {}};
     const char *bytes = static_cast<const char *>(elements);
     v.bytes.assign(bytes, bytes + static_cast<size_t>(count) * size_of(type));
     for (int64_t i = 0; type == CUDNN_TYPE_BACKEND_DESCRIPTOR && i < count; i++) {
@@ -233,7 +241,12 @@ cudnnStatus_t desc_set(cudnnBackendDescriptor_t p, cudnnBackendAttributeName_t n
         v.refs.push_back(find(q, who));
         if (!v.refs.back()->finalized) return refuse(CUDNN_STATUS_BAD_PARAM, "a descriptor that is not finalized");
     }
-    d->value[name] = v;
+    for (Value &old : d->value)
+        if (old.name == name) {
+            old = v;
+            return CUDNN_STATUS_SUCCESS;
+        }
+    d->value.push_back(v);
     return CUDNN_STATUS_SUCCESS;
 }
 
