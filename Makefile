@@ -10,13 +10,14 @@ SAN   ?=
 Q     := $(if $(V),,@)
 
 CC       ?= cc
-VERSION  := 0.1.0
+VERSION  := $(shell sed -n 's/^\#define CUG_VERSION "\(.*\)".*/\1/p' include/cuglyph/version.h)
 ARCH_CPU := $(shell $(CC) -dumpmachine)
 WARN     := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE -DCUG_VERSION='"$(VERSION)"'
+CPPFLAGS += -Iinclude -Isrc -Itests -D_GNU_SOURCE
 CFLAGS   ?= -O2 -g
 AR       ?= ar
-CSTD     := -std=c11 -fvisibility=hidden -ffp-contract=off $(WARN)
+# One set of objects for programs, libcuglyph.a and libcuglyph.so: hidden unless declared CUG_API.
+CSTD     := -std=c11 -fPIC -fvisibility=hidden -fno-semantic-interposition -ffp-contract=off $(WARN)
 LDLIBS   := -ljansson -lpng -lmd -lcurl -lz -lm -lpthread
 
 ifneq ($(SAN),)
@@ -55,12 +56,13 @@ CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libcuglyph.a
 BIN      := $(BUILD)/cuglyph
 include kernels/kernels.mk
+include package.mk
 
 TEST_SRC := $(sort $(wildcard tests/test_*.c tests/support/*.c))
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/obj/%.o)
 SUITE    := $(BUILD)/suite
 
-.PHONY: all lib suite help clean run test test-full bench bench-loader format lint fuzz setup
+.PHONY: all lib suite help clean run test test-full bench bench-loader format lint analyze setup
 all: $(BIN)
 lib: $(LIB)
 suite: $(SUITE)
@@ -71,11 +73,16 @@ help:
 	@echo "make test-full   the same and the long ones"
 	@echo "make             build $(BIN) alone"
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
+	@echo "make interop     samples of PyTorch, ONNX, scikit-learn made anew, with a Python of its own, and run; interop-break: see them fail"
 	@echo "make bench       time of every op of a training step on this CPU, with GFLOP/s"
 	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
+	@echo "make install     program, library, headers, pkg-config file, manual page (PREFIX=/usr/local DESTDIR=); uninstall"
 	@echo "make format lint clang-format; clang-format, clang-tidy and cppcheck as checks"
+	@echo "make analyze     gcc -fanalyzer over src/; every warning must have its reason in tests/analyze.known"
+	@echo "make coverage    per cent of the lines of src/ that the tests run; fails under 90"
 	@echo "make fuzz        a minute of libFuzzer for each parser of outside data (needs clang; FUZZ_SECONDS=60)"
+	@echo "make faults      training, resuming and evaluating with each call to the system failing in turn (FAULT_POINTS=200: a sample)"
 	@echo "make clean       remove $(BUILD)"
 	@echo "options          CUDA=0|1 (default: 1 if nvcc is found)  BUILD=folder  SAN=address,undefined  V=1"
 
@@ -129,6 +136,10 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 
 -include tests/emu/emu.mk
 -include tests/gpu/gpu.mk
+-include tests/interop/interop.mk
+-include tests/faults/faults.mk
+-include tests/coverage.mk
+-include tests/fuzz/fuzz.mk
 -include bench/ladder/ladder.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
@@ -153,26 +164,12 @@ format:
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -DCUG_VERSION='"x"' -j2 src
-	@set -e; for f in $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))); do \
-	  clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CPPFLAGS) -std=c11 2>/dev/null; done
+	  --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=invalidFunctionArg -Iinclude -Isrc -j2 src
+	@printf '%s\n' $(filter-out src/cuda/% src/cpu/simd/%,$(filter src/%.c,$(C_FILES))) | xargs -P $$(nproc) -n 1 sh -c \
+	  'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CPPFLAGS) -std=c11 2>/dev/null' tidy
 
-# --- fuzzing -----------------------------------------------------------------------------------------------------------
-FUZZ_SECONDS ?= 60
-# The parsers and what they need; training and backends stay out.
-FUZZ_SRC := $(filter-out src/backend.c src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
-  $(filter src/train/config%,$(SRC)) src/train/schedule.c
-FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-
-fuzz: $(FUZZERS:%=fuzz-%)
-
-fuzz-%:
-	@mkdir -p $(BUILD)/fuzz/$*.corpus
-	$(Q)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  tests/fuzz/fuzz_$*.c $(FUZZ_SRC) \
-	  -o $(BUILD)/fuzz/$* $(LDLIBS)
-	$(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -print_final_stats=1 -verbosity=0 \
-	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/$*.corpus $(wildcard tests/fuzz/corpus/$*)
+analyze:
+	@tests/analyze $(CPPFLAGS) $(if $(filter 1,$(CUDA)),$(CUDA_INC))
 
 clean:
 	rm -rf $(BUILD)

@@ -28,6 +28,8 @@ struct Tap {
 struct Unrolled {
     const float *x;
     ConvGeometry g;
+    bool wide;
+    Unrolled(const float *image, const cug_conv2d_shape *s) : x(image), g(s), wide(s->C % 4 == 0 && aligned16(image)) {}
     __device__ Window window_at(int n, int p, int q) const {
         return {n * g.H * g.W * g.C, p * g.stride_h - g.pad_top, q * g.stride_w - g.pad_left};
     }
@@ -44,6 +46,12 @@ struct Unrolled {
         bool in = (unsigned)h < (unsigned)g.H && (unsigned)w < (unsigned)g.W;
         return in ? x[o.image + (h * g.W + w) * g.C + t.c] : 0.0f;
     }
+    __device__ float4 at4(const Window &o, const Tap &t) const {
+        int h = o.h + t.r, w = o.w + t.s;
+        bool in = (unsigned)h < (unsigned)g.H && (unsigned)w < (unsigned)g.W;
+        return in ? *reinterpret_cast<const float4 *>(&x[o.image + (h * g.W + w) * g.C + t.c])
+                  : make_float4(0, 0, 0, 0);
+    }
 };
 
 // Rows are output pixels, k are taps: fwd.
@@ -52,9 +60,12 @@ struct PixelRows {
     using Outer = Window;
     using Inner = Tap;
     Unrolled u;
+    bool wide;
+    explicit PixelRows(const Unrolled &unrolled) : u(unrolled), wide(unrolled.wide) {}
     __device__ Outer outer(int m) const { return u.window(m); }
     __device__ Inner inner(int k) const { return u.tap(k); }
     __device__ float at(const Outer &o, const Inner &i) const { return u.at(o, i); }
+    __device__ float4 at4(const Outer &o, const Inner &i) const { return u.at4(o, i); }
 };
 
 // Columns are taps, k are output pixels: wgrad.
@@ -63,6 +74,7 @@ struct TapColumns {
     using Outer = Tap;
     using Inner = Window;
     Unrolled u;
+    explicit TapColumns(const Unrolled &unrolled) : u(unrolled) {}
     __device__ Outer outer(int n) const { return u.tap(n); }
     __device__ Inner inner(int k) const { return u.window(k); }
     __device__ float at(const Outer &o, const Inner &i) const { return u.at(i, o); }
@@ -70,7 +82,7 @@ struct TapColumns {
 
 // k reversed: rows (K) of filters (K,R,S,C), taps contiguous. fwd's second operand.
 static inline DenseOperand<true> filter_columns(const float *w, const cug_conv2d_shape *s) {
-    return {w, s->R * s->S * s->C, 1};
+    return {w, s->R * s->S * s->C};
 }
 
 #endif

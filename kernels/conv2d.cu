@@ -16,6 +16,10 @@ struct GradientRows {
     const float *dy;
     ConvGeometry g;
     Divisor by_HW, by_W, by_SK, by_K, by_stride_h, by_stride_w;
+    bool wide;
+    GradientRows(const float *gradient, const cug_conv2d_shape *s)
+        : dy(gradient), g(s), by_HW(s->H * s->W), by_W(s->W), by_SK(s->S * s->K), by_K(s->K), by_stride_h(s->stride_h),
+          by_stride_w(s->stride_w), wide(s->K % 4 == 0 && aligned16(gradient)) {}
 
     __device__ Outer outer(int m) const {
         int hw, w, n = by_HW.divmod(m, &hw), h = by_W.divmod(hw, &w);
@@ -25,12 +29,21 @@ struct GradientRows {
         int sk, f, r = by_SK.divmod(k, &sk), s = by_K.divmod(sk, &f);
         return {r, s, f};
     }
-    __device__ float at(const Outer &o, const Inner &t) const {
+    // Place in dy of the gradient that input pixel o gets through tap t; -1: none.
+    __device__ int place(const Outer &o, const Inner &t) const {
         int h = o.h - t.r, w = o.w - t.s;
-        if (h < 0 || w < 0) return 0.0f;
+        if (h < 0 || w < 0) return -1;
         int between_h, between_w, p = by_stride_h.divmod(h, &between_h), q = by_stride_w.divmod(w, &between_w);
-        if (between_h || between_w || p >= g.P || q >= g.Q) return 0.0f;
-        return dy[o.image + (p * g.Q + q) * g.K + t.c];
+        if (between_h || between_w || p >= g.P || q >= g.Q) return -1;
+        return o.image + (p * g.Q + q) * g.K + t.c;
+    }
+    __device__ float at(const Outer &o, const Inner &t) const {
+        const int i = place(o, t);
+        return i < 0 ? 0.0f : dy[i];
+    }
+    __device__ float4 at4(const Outer &o, const Inner &t) const {
+        const int i = place(o, t);
+        return i < 0 ? make_float4(0, 0, 0, 0) : *reinterpret_cast<const float4 *>(&dy[i]);
     }
 };
 
@@ -58,8 +71,8 @@ struct FilterByTap {
 
 constexpr int kDirectTaps = 80, kDirectFilters = 64, kDirectPixels = 4;
 
-static bool direct_fwd(const cug_conv2d_shape *s) {
-    return s->C <= 4 && s->K % 4 == 0 && s->R * s->S * s->C <= kDirectTaps;
+static bool direct_fwd(const cug_conv2d_shape *s, cug_precision precision) {
+    return precision == CUG_PREC_FP32 && s->C <= 4 && s->K % 4 == 0 && s->R * s->S * s->C <= kDirectTaps;
 }
 
 // A block takes up to 64 filters, in shared memory as [tap][filter]; a thread 4 pixels and 4 filters.
@@ -117,7 +130,7 @@ static GemmPlan wgrad_plan(const cug_conv2d_shape *s, cug_precision p) {
 }
 
 extern "C" size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s, cug_precision precision) {
-    return direct_fwd(s) ? 0 : gemm_workspace(fwd_plan(s, precision));
+    return direct_fwd(s, precision) ? 0 : gemm_workspace(fwd_plan(s, precision));
 }
 
 extern "C" size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s, cug_precision precision) {
@@ -131,9 +144,9 @@ extern "C" size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s, cug_p
 extern "C" cudaError_t cug_cuda_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
                                            const cug_conv2d_shape *s, cug_precision precision, void *workspace,
                                            cudaStream_t stream) {
-    const Unrolled u = {x, ConvGeometry(s)};
-    if (!direct_fwd(s))
-        return gemm(y, PixelRows{u}, filter_columns(w, s), b, fwd_plan(s, precision), 0, workspace, stream);
+    const Unrolled u(x, s);
+    if (!direct_fwd(s, precision))
+        return gemm(y, PixelRows(u), filter_columns(w, s), b, fwd_plan(s, precision), 0, workspace, stream);
     const int filters = s->K < kDirectFilters ? s->K : kDirectFilters, rows = kBlock / (filters / 4);
     return CUG_LAUNCH(conv2d_fwd_direct_kernel,
                       dim3(blocks_for((size_t)outputs_of(s), (size_t)(rows * kDirectPixels)),
@@ -144,10 +157,8 @@ extern "C" cudaError_t cug_cuda_conv2d_fwd(float *y, const float *x, const float
 extern "C" cudaError_t cug_cuda_conv2d_dgrad(float *dx, const float *dy, const float *w, const cug_conv2d_shape *s,
                                              cug_precision precision, unsigned accumulate, void *workspace,
                                              cudaStream_t stream) {
-    const Divisor by_SK(s->S * s->K), by_K(s->K);
-    const GradientRows rows = {dy,   ConvGeometry(s),      Divisor(s->H * s->W), Divisor(s->W), by_SK,
-                               by_K, Divisor(s->stride_h), Divisor(s->stride_w)};
-    const FilterByTap columns = {w, s->R, s->S, s->C, by_SK, by_K};
+    const GradientRows rows(dy, s);
+    const FilterByTap columns = {w, s->R, s->S, s->C, rows.by_SK, rows.by_K};
     return gemm(dx, rows, columns, nullptr, dgrad_plan(s, precision), (accumulate & CUG_ACC_DX) != 0, workspace,
                 stream);
 }
@@ -157,8 +168,8 @@ extern "C" cudaError_t cug_cuda_conv2d_wgrad(float *dw, float *db, const float *
                                              void *workspace, cudaStream_t stream) {
     cudaError_t err = cudaSuccess;
     if (dw) {
-        const DenseOperand<false> rows = {dy, 1, s->K};
-        const TapColumns columns = {{x, ConvGeometry(s)}};
+        const DenseOperand<false> rows(dy, s->K);
+        const TapColumns columns(Unrolled(x, s));
         err = gemm(dw, rows, columns, nullptr, wgrad_plan(s, precision), (accumulate & CUG_ACC_DW) != 0, workspace,
                    stream);
     }

@@ -10,12 +10,16 @@ struct WindowRows {
     Unrolled u;
     int pool_w;
     Divisor by_windows, by_pool_w; // windows of an image; of a row
+    bool wide;
+    WindowRows(const Unrolled &unrolled, const cug_pool2d_shape *pool)
+        : u(unrolled), pool_w(pool->Q), by_windows(pool->P * pool->Q), by_pool_w(pool->Q), wide(unrolled.wide) {}
     __device__ Outer outer(int m) const {
         int i = m / 4, rest, q, n = by_windows.divmod(i, &rest), p = by_pool_w.divmod(rest, &q);
         return u.window_at(n, p * 2 + (m >> 1 & 1), q * 2 + (m & 1));
     }
     __device__ Inner inner(int k) const { return u.tap(k); }
     __device__ float at(const Outer &o, const Inner &i) const { return u.at(o, i); }
+    __device__ float4 at4(const Outer &o, const Inner &i) const { return u.at4(o, i); }
 };
 
 // y = act(sum + b).
@@ -114,15 +118,15 @@ extern "C" cudaError_t cug_cuda_conv_block_fwd(float *y, void *saved, const floa
                                                const cug_conv_block_shape *s, cug_precision precision,
                                                cudaStream_t stream) {
     const cug_conv2d_shape *c = &s->conv;
-    const Unrolled u = {x, ConvGeometry(c)};
+    const Unrolled u(x, c);
     const int taps = c->R * c->S * c->C;
     if (!s->has_pool) {
         const GemmPlan p = gemm_plan(c->N * c->P * c->Q, c->K, taps, false, precision);
         const StoreActivated store = {y, b, p.M, p.N, (int)s->act, s->slope};
-        return gemm_launch(p, PixelRows{u}, filter_columns(w, c), store, stream);
+        return gemm_launch(p, PixelRows(u), filter_columns(w, c), store, stream);
     }
     const GemmPlan p = gemm_plan((int)windows_of(s) * 4, c->K, taps, false, precision);
-    const WindowRows rows = {u, s->pool.Q, Divisor(s->pool.P * s->pool.Q), Divisor(s->pool.Q)};
+    const WindowRows rows(u, &s->pool);
     const StorePooled store = {y, (uint8_t *)saved, b, p.M, p.N, (int)s->act, s->slope};
     return gemm_launch(p, rows, filter_columns(w, c), store, stream);
 }

@@ -53,6 +53,67 @@ template <int keep> __device__ __forceinline__ void cug_copy_wait() {
 #endif
 }
 
+// Tensor cores on TF32 and bfloat16 need sm_80; before it the wrappers stop the kernel, and the host never launches
+// one.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+#define CUG_HAS_MMA 1
+#else
+#define CUG_HAS_MMA 0
+#endif
+
+// x rounded to TF32 (10 bits after the point, ties away from zero), as the bits of a float.
+__device__ __forceinline__ uint32_t cug_to_tf32(float x) {
+#if CUG_HAS_MMA
+    uint32_t r;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(x));
+    return r;
+#else
+    __trap();
+    return __float_as_uint(x);
+#endif
+}
+
+// Two numbers rounded to bfloat16 (7 bits after the point, ties to even), the first in the lower half.
+__device__ __forceinline__ uint32_t cug_pack_bf16(float low, float high) {
+#if CUG_HAS_MMA
+    uint32_t r;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+    return r;
+#else
+    __trap();
+    return __float_as_uint(low) ^ __float_as_uint(high);
+#endif
+}
+
+// d += a b on tensor cores, all 32 lanes together; a is 16 x k, b is k x 8, d is 16 x 8 in float32. With g = lane / 4
+// and t = lane % 4, a lane holds (row, column), in register order:
+//   d: (g, 2t) (g, 2t + 1) (g + 8, 2t) (g + 8, 2t + 1)
+//   TF32, k = 8:   a: (g, t) (g + 8, t) (g, t + 4) (g + 8, t + 4)   b: (t, g) (t + 4, g)
+//   BF16, k = 16:  two columns of a (rows of b) in a register, 2t and 2t + 1 where TF32 has t, 2t + 8 and 2t + 9 where
+//                  it has t + 4
+// Factors are what cug_to_tf32 and cug_pack_bf16 made: the hardware would cut other floats off.
+__device__ __forceinline__ void cug_mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if CUG_HAS_MMA
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+
+__device__ __forceinline__ void cug_mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if CUG_HAS_MMA
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+
 namespace cug {
 template <class T> __device__ __forceinline__ T add_integer(T *p, T v) { return ::atomicAdd(p, v); }
 template <class T> __device__ __forceinline__ T max_integer(T *p, T v) { return ::atomicMax(p, v); }

@@ -1,9 +1,5 @@
-// gemm.cuh - c(m,n) = sum_k a(m,k) b(k,n) in float32, for dense layers and convolutions alike.
-//
-// The operands are small structs that compute an element from its indices, so an unrolled image is gathered tile by
-// tile and never stored. An operand splits its address into what depends on the row (or column) alone, `outer`, and
-// what depends on k alone, `inner`; `at` joins them. k_fast says which of the two neighbouring threads should step
-// through to read neighbouring memory.
+// gemm.cuh - c(m,n) = sum_k a(m,k) b(k,n), for dense layers and convolutions alike: the float32 kernel, and the choice
+// between it and tensor cores (mma.cuh). Operands: operand.cuh.
 //
 // A block of 256 threads computes BM x BN results, 4 x 4 a thread, with two tiles of shared memory: one is read while
 // the next is fetched. Sums: 16 products in a row, 16 of those sums, then the rest; so the rounding error of long sums
@@ -12,85 +8,18 @@
 #ifndef CUG_KERNELS_GEMM_CUH
 #define CUG_KERNELS_GEMM_CUH
 
-#include "common.cuh"
+#include "mma.cuh"
 
-struct GemmPlan {
-    int M, N, K;
-    int narrow;  // tiles of 128 x 32 instead of 64 x 64
-    int splits;  // pieces of k that blocks take side by side
-    int k_split; // length of a piece, a multiple of kTileK
-    cug_precision precision;
-};
+constexpr int kTileK = kTileTerms<CUG_PREC_FP32>;
 
-constexpr int kTileK = 16;
-
-// Depends on the extents alone, so that results do not depend on the device.
-static inline GemmPlan gemm_plan(int M, int N, int K, bool may_split, cug_precision precision) {
-    GemmPlan p = {M, N, K, N <= 32, 1, 0, precision};
-    size_t tiles =
-        p.narrow ? (size_t)blocks_for((size_t)M, 128) : (size_t)blocks_for((size_t)M, 64) * blocks_for((size_t)N, 64);
-    if (may_split && tiles < 128) {
-        size_t want = 256 / tiles, most = (size_t)K / 64, room = ((size_t)1 << 23) / ((size_t)M * (size_t)N);
-        want = want < most ? want : most;
-        want = want < room ? want : room;
-        if (want > 1) p.splits = (int)want;
-    }
-    int pieces = (K + kTileK - 1) / kTileK;
-    p.k_split = (pieces + p.splits - 1) / p.splits * kTileK;
-    p.splits = (K + p.k_split - 1) / p.k_split;
-    return p;
-}
-
-static inline size_t gemm_workspace(const GemmPlan &p) {
-    return p.splits > 1 ? (size_t)p.splits * (size_t)p.M * (size_t)p.N * sizeof(float) : 0;
-}
-
-// Rows of a matrix in memory.
-template <bool KFast> struct DenseOperand {
-    static constexpr bool k_fast = KFast;
-    struct Outer {
-        size_t at;
-    };
-    struct Inner {
-        size_t at;
-    };
-    const float *p;
-    int outer_stride, inner_stride;
-    __device__ Outer outer(int m) const { return {(size_t)m * (size_t)outer_stride}; }
-    __device__ Inner inner(int k) const { return {(size_t)k * (size_t)inner_stride}; }
-    __device__ float at(Outer o, Inner i) const { return p[o.at + i.at]; }
-};
-
-// Writes c, or with splits this block's share of the partial sums.
-struct StoreTile {
-    float *c;
-    const float *bias; // over n, or NULL
-    int M, N, accumulate, wide;
-
-    __device__ void operator()(int m0, int n0, const float (&sum)[4][4], int split) const {
-        float *out = c + (size_t)split * (size_t)M * (size_t)N;
-        for (int i = 0; i < 4 && m0 + i < M; i++) {
-            float *row = out + (size_t)(m0 + i) * (size_t)N + n0;
-            float v[4];
-#pragma unroll
-            for (int j = 0; j < 4; j++) {
-                bool in = n0 + j < N;
-                v[j] = sum[i][j];
-                if (bias && in) v[j] += bias[n0 + j];
-                if (accumulate && in) v[j] += row[j];
-                if (in && !wide) row[j] = v[j];
-            }
-            if (wide && n0 < N) *reinterpret_cast<float4 *>(row) = make_float4(v[0], v[1], v[2], v[3]);
-        }
-    }
-};
-
-// One operand's tile on its way from memory to shared memory: E elements a thread.
+// One operand's tile on its way from memory to shared memory: E elements a thread. Wide reads take four terms of a row
+// a thread; then the tile has BX * 4 of those, and half of the threads none where BX is 32.
 template <int BX, class Operand> struct TileLoader {
     static constexpr int E = BX * kTileK / kBlock, kOuters = Operand::k_fast ? E : 1;
+    static constexpr int kQuads = E / 4 ? E / 4 : 1, kQuadRows = kBlock * 4 / kTileK;
     typename Operand::Outer outer[kOuters];
     bool inside[kOuters];
-    float v[E];
+    float v[kQuads * 4 > E ? kQuads * 4 : E];
 
     __device__ int x_of(int i) const {
         return Operand::k_fast ? (int)threadIdx.x / kTileK + kBlock / kTileK * i : (int)threadIdx.x % BX;
@@ -98,16 +27,30 @@ template <int BX, class Operand> struct TileLoader {
     __device__ int k_of(int i) const {
         return Operand::k_fast ? (int)threadIdx.x % kTileK : (int)threadIdx.x / BX + kBlock / BX * i;
     }
+    __device__ int quad_x(int i) const { return (int)threadIdx.x / 4 + kQuadRows * i; }
+    __device__ int quad_k() const { return (int)threadIdx.x % 4 * 4; }
     __device__ void start(const Operand &op, int x0, int X) {
+        const bool quads = reads_wide(op);
 #pragma unroll
         for (int i = 0; i < kOuters; i++) {
-            int x = x0 + x_of(i);
-            inside[i] = x < X;
-            outer[i] = op.outer(inside[i] ? x : X - 1);
+            int at = quads ? quad_x(i) : x_of(i), x = x0 + at;
+            inside[i] = x < X && at < BX;
+            outer[i] = op.outer(x < X ? x : X - 1);
         }
     }
     __device__ void fetch(const Operand &op, int k0, int k_end) {
         if constexpr (Operand::k_fast) {
+            if (op.wide) {
+                const int k = k0 + quad_k();
+                const bool in = k < k_end;
+                const typename Operand::Inner inner = op.inner(in ? k : 0);
+#pragma unroll
+                for (int i = 0; i < kQuads; i++) {
+                    const float4 q = inside[i] && in ? op.at4(outer[i], inner) : make_float4(0, 0, 0, 0);
+                    v[4 * i] = q.x, v[4 * i + 1] = q.y, v[4 * i + 2] = q.z, v[4 * i + 3] = q.w;
+                }
+                return;
+            }
             int k = k0 + k_of(0);
             typename Operand::Inner inner = op.inner(k < k_end ? k : k_end - 1);
 #pragma unroll
@@ -120,7 +63,13 @@ template <int BX, class Operand> struct TileLoader {
             }
         }
     }
-    __device__ void put(float (*tile)[BX + 4]) const {
+    __device__ void put(const Operand &op, float (*tile)[BX + 4]) const {
+        if (reads_wide(op)) {
+            if (quad_x(0) >= BX) return;
+#pragma unroll
+            for (int i = 0; i < kQuads * 4; i++) tile[quad_k() + i % 4][quad_x(i / 4)] = v[i];
+            return;
+        }
 #pragma unroll
         for (int i = 0; i < E; i++) tile[k_of(i)][x_of(i)] = v[i];
     }
@@ -160,8 +109,8 @@ __global__ void __launch_bounds__(kBlock, 2) gemm_kernel(A a, B b, Store store, 
     load_b.start(b, n0, p.N);
     load_a.fetch(a, k_begin, k_end);
     load_b.fetch(b, k_begin, k_end);
-    load_a.put(tile_a[0]);
-    load_b.put(tile_b[0]);
+    load_a.put(a, tile_a[0]);
+    load_b.put(b, tile_b[0]);
     __syncthreads();
     float total[4][4] = {}, sum[4][4] = {};
     for (int k = k_begin, step = 0; k < k_end; k += kTileK, step++) {
@@ -179,8 +128,8 @@ __global__ void __launch_bounds__(kBlock, 2) gemm_kernel(A a, B b, Store store, 
             }
         }
         if (more) { // the other tile was last read before the barrier that ended the step before
-            load_a.put(tile_a[~step & 1]);
-            load_b.put(tile_b[~step & 1]);
+            load_a.put(a, tile_a[~step & 1]);
+            load_b.put(b, tile_b[~step & 1]);
             __syncthreads();
         }
     }
@@ -202,12 +151,11 @@ static __global__ void __launch_bounds__(kBlock) gemm_reduce_kernel(float *c, co
 template <class A, class B, class Store>
 static inline cudaError_t gemm_launch(const GemmPlan &p, const A &a, const B &b, const Store &store,
                                       cudaStream_t stream) {
-    if (p.narrow)
-        return CUG_LAUNCH((gemm_kernel<128, 32, A, B, Store>),
-                          dim3(blocks_for((size_t)p.M, 128), 1, (unsigned)p.splits), kBlock, 0, stream, a, b, store, p);
-    return CUG_LAUNCH((gemm_kernel<64, 64, A, B, Store>),
-                      dim3(blocks_for((size_t)p.M, 64), blocks_for((size_t)p.N, 64), (unsigned)p.splits), kBlock, 0,
-                      stream, a, b, store, p);
+    if (p.precision == CUG_PREC_TF32) return mma_launch<CUG_PREC_TF32>(p, a, b, store, stream);
+    if (p.precision == CUG_PREC_BF16) return mma_launch<CUG_PREC_BF16>(p, a, b, store, stream);
+    const dim3 grid = gemm_grid(p);
+    if (p.narrow) return CUG_LAUNCH((gemm_kernel<128, 32, A, B, Store>), grid, kBlock, 0, stream, a, b, store, p);
+    return CUG_LAUNCH((gemm_kernel<64, 64, A, B, Store>), grid, kBlock, 0, stream, a, b, store, p);
 }
 
 // The whole of it: c (M,N) row-major, bias over n or NULL.

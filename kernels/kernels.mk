@@ -27,7 +27,7 @@ endif
 
 # So that the objects need no C++ runtime and the C compiler links the program. The only static locals are those nvcc
 # makes: a kernel's handle, looked up at its first launch, which two threads may as well look up twice.
-KERNEL_HOST  := -Xcompiler -fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
+KERNEL_HOST  := -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 KERNEL_NOW    = $(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE)
 $(BUILD)/.kernel-flags: FORCE
 	@mkdir -p $(@D); echo '$(KERNEL_NOW)' | cmp -s - $@ || echo '$(KERNEL_NOW)' > $@

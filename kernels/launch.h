@@ -44,7 +44,11 @@ extern "C" {
  * kernel: filters in shared memory, 4 pixels x 4 filters a thread.
  * Order: 16 terms in (r,s,c) / (r,s,k) / (n,p,q) order make a piece, pieces are summed 16 at a time; where the grid
  * would be small the sum is also split over blocks and the splits added in ascending order in double.
- * Padding enters as a product with zero: an Inf or NaN weight then gives NaN where the reference skips the term. */
+ * Padding enters as a product with zero: an Inf or NaN weight then gives NaN where the reference skips the term.
+ * precision, here and below: FP32 as above; TF32 and BF16 (sm_80 and later; elsewhere the kernel traps) round the
+ * factors of every product, w, x and dy but not what db sums, as docs/NUMERICS.md says, and take no direct kernel. 16
+ * (BF16: 32) terms make a piece, which tensor cores sum in an order of their own; pieces are added in ascending order.
+ */
 size_t cug_cuda_conv2d_fwd_workspace(const cug_conv2d_shape *s, cug_precision precision);
 /* for dgrad and for wgrad, one after the other */
 size_t cug_cuda_conv2d_bwd_workspace(const cug_conv2d_shape *s, cug_precision precision);

@@ -20,7 +20,7 @@ extern "C" size_t cug_cuda_linear_bwd_workspace(const cug_linear_shape *s, cug_p
 extern "C" cudaError_t cug_cuda_linear_fwd(float *y, const float *x, const float *w, const float *b,
                                            const cug_linear_shape *s, cug_precision precision, void *workspace,
                                            cudaStream_t stream) {
-    const DenseOperand<true> rows = {x, s->I, 1}, columns = {w, s->I, 1};
+    const DenseOperand<true> rows(x, s->I), columns(w, s->I);
     return gemm(y, rows, columns, b, fwd_plan(s, precision), 0, workspace, stream);
 }
 
@@ -29,13 +29,13 @@ extern "C" cudaError_t cug_cuda_linear_bwd(float *dx, float *dw, float *db, cons
                                            unsigned accumulate, void *workspace, cudaStream_t stream) {
     cudaError_t err = cudaSuccess;
     if (dx) {
-        const DenseOperand<true> rows = {dy, s->O, 1};
-        const DenseOperand<false> columns = {w, 1, s->I};
+        const DenseOperand<true> rows(dy, s->O);
+        const DenseOperand<false> columns(w, s->I);
         err =
             gemm(dx, rows, columns, nullptr, dx_plan(s, precision), (accumulate & CUG_ACC_DX) != 0, workspace, stream);
     }
     if (dw && err == cudaSuccess) {
-        const DenseOperand<false> rows = {dy, 1, s->O}, columns = {x, 1, s->I};
+        const DenseOperand<false> rows(dy, s->O), columns(x, s->I);
         err =
             gemm(dw, rows, columns, nullptr, dw_plan(s, precision), (accumulate & CUG_ACC_DW) != 0, workspace, stream);
     }

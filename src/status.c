@@ -1,4 +1,5 @@
 /* status.c - the one place where messages are kept. */
+#include "locale_c.h"
 #include <cuglyph/status.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +32,9 @@ static void one_line(char *s) {
 cug_status cug_fail(cug_status s, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
+    cug_locale_c l = cug_locale_enter();
     vsnprintf(message, sizeof message, fmt, ap);
+    cug_locale_leave(l);
     va_end(ap);
     one_line(message);
     return s;
@@ -42,7 +45,9 @@ cug_status cug_fail_at(cug_status s, const char *fmt, ...) {
     memcpy(old, message, sizeof old);
     va_list ap;
     va_start(ap, fmt);
+    cug_locale_c l = cug_locale_enter();
     int n = vsnprintf(message, sizeof message, fmt, ap);
+    cug_locale_leave(l);
     va_end(ap);
     if (n < 0) n = 0;
     if ((size_t)n + 2 < sizeof message)

@@ -4,7 +4,7 @@
 
 static void check(const char *name, void (*run)(op_world *w)) {
     op_world w;
-    cr_assert_eq(op_open(&w, stderr, 0), 0, "no reference backend: %s", cug_error());
+    cr_assert_eq(op_open(&w, stderr, 0, CUG_PREC_FP32), 0, "no reference backend: %s", cug_error());
     run(&w);
     int failures = op_summary(&w, name);
     op_close(&w);

@@ -20,7 +20,7 @@ static void expect_close(const char *what, const double *got, const double *want
 Test(ref, manners) {
     for (int i = 0; i < OP_TESTS; i++) {
         op_world w;
-        cr_assert_eq(op_open(&w, stderr, 1), 0);
+        cr_assert_eq(op_open(&w, stderr, 1, CUG_PREC_FP32), 0);
         op_tests[i].run(&w);
         int failures = op_summary(&w, op_tests[i].name);
         op_close(&w);

@@ -21,7 +21,7 @@ static __global__ void __launch_bounds__(kBlock)
 static cudaError_t run_naive(const ladder_task *t, cudaStream_t stream) {
     const cug_conv2d_shape &s = t->conv;
     const size_t count = outputs_of(s) * (size_t)s.K;
-    const Unrolled u = {t->a, ConvGeometry(&s)};
+    const Unrolled u(t->a, &s);
     return CUG_LAUNCH(conv_naive_kernel, blocks_for(count, kBlock), kBlock, 0, stream, t->out, u, t->b, s.K,
                       s.R * s.S * s.C, count);
 }
@@ -38,17 +38,17 @@ static cudaError_t run_unrolled(const ladder_task *t, cudaStream_t stream) {
     const size_t count = outputs_of(s) * (size_t)taps;
     float *columns = (float *)t->workspace;
     cudaError_t err = CUG_LAUNCH(unroll_kernel, blocks_for(count, kBlock), kBlock, 0, stream, columns,
-                                 (Unrolled{t->a, ConvGeometry(&s)}), taps, count);
+                                 Unrolled(t->a, &s), taps, count);
     if (err != cudaSuccess) return err;
     const GemmPlan p = gemm_plan((int)outputs_of(s), s.K, taps, false, CUG_PREC_FP32);
-    return gemm(t->out, DenseOperand<true>{columns, taps, 1}, filter_columns(t->b, &s), nullptr, p, 0, nullptr, stream);
+    return gemm(t->out, DenseOperand<true>(columns, taps), filter_columns(t->b, &s), nullptr, p, 0, nullptr, stream);
 }
 
 // Gathered tile by tile inside the product.
 static cudaError_t run_implicit(const ladder_task *t, cudaStream_t stream) {
     const cug_conv2d_shape &s = t->conv;
     const GemmPlan p = gemm_plan((int)outputs_of(s), s.K, s.R * s.S * s.C, false, CUG_PREC_FP32);
-    return gemm(t->out, PixelRows{{t->a, ConvGeometry(&s)}}, filter_columns(t->b, &s), nullptr, p, 0, nullptr, stream);
+    return gemm(t->out, PixelRows(Unrolled(t->a, &s)), filter_columns(t->b, &s), nullptr, p, 0, nullptr, stream);
 }
 
 template <cug_precision P> static cudaError_t run_fwd(const ladder_task *t, cudaStream_t stream) {
@@ -58,11 +58,13 @@ template <cug_precision P> static cudaError_t run_fwd(const ladder_task *t, cuda
 extern "C" const ladder ladder_conv_fwd = {
     "conv2d fwd",
     {
-        {"naive", "a thread a result", CUG_PREC_FP32, 0, nullptr, run_naive},
-        {"unrolled", "the unrolled image in memory, then a matrix product", CUG_PREC_FP32, 0, nullptr, run_unrolled},
-        {"implicit", "the unrolled image gathered tile by tile", CUG_PREC_FP32, 0, nullptr, run_implicit},
+        {"naive", "a thread a result", CUG_PREC_FP32, 0, run_naive},
+        {"unrolled", "the unrolled image in memory, then a matrix product", CUG_PREC_FP32, 0, run_unrolled},
+        {"implicit", "the unrolled image gathered tile by tile", CUG_PREC_FP32, 0, run_implicit},
         {"chosen", "few channels: direct, filters in shared memory; else k split where the grid is small",
-         CUG_PREC_FP32, 1, nullptr, run_fwd<CUG_PREC_FP32>},
+         CUG_PREC_FP32, 1, run_fwd<CUG_PREC_FP32>},
+        {"tf32", "tensor cores, factors rounded to TF32", CUG_PREC_TF32, 1, run_fwd<CUG_PREC_TF32>},
+        {"bf16", "tensor cores, factors rounded to bfloat16", CUG_PREC_BF16, 1, run_fwd<CUG_PREC_BF16>},
     }};
 
 // ---- gradient of the input ------------------------------------------------------------------------------------------
@@ -103,9 +105,11 @@ template <cug_precision P> static cudaError_t run_dgrad(const ladder_task *t, cu
 extern "C" const ladder ladder_conv_dgrad = {
     "conv2d dgrad",
     {
-        {"naive", "a thread an input element", CUG_PREC_FP32, 0, nullptr, run_dgrad_naive},
-        {"implicit", "a matrix product over (r, s, filter), gathered tile by tile", CUG_PREC_FP32, 1, nullptr,
+        {"naive", "a thread an input element", CUG_PREC_FP32, 0, run_dgrad_naive},
+        {"implicit", "a matrix product over (r, s, filter), gathered tile by tile", CUG_PREC_FP32, 1,
          run_dgrad<CUG_PREC_FP32>},
+        {"tf32", "tensor cores, factors rounded to TF32", CUG_PREC_TF32, 1, run_dgrad<CUG_PREC_TF32>},
+        {"bf16", "tensor cores, factors rounded to bfloat16", CUG_PREC_BF16, 1, run_dgrad<CUG_PREC_BF16>},
     }};
 
 // ---- gradient of the filters ----------------------------------------------------------------------------------------
@@ -126,7 +130,7 @@ static __global__ void __launch_bounds__(kBlock)
 static cudaError_t run_wgrad_naive(const ladder_task *t, cudaStream_t stream) {
     const cug_conv2d_shape &s = t->conv;
     const int taps = s.R * s.S * s.C;
-    const Unrolled u = {t->b, ConvGeometry(&s)};
+    const Unrolled u(t->b, &s);
     return CUG_LAUNCH(wgrad_naive_kernel, (unsigned)(s.K * taps), kBlock, 0, stream, t->out, t->a, u, s.K, taps,
                       (int)outputs_of(s));
 }
@@ -134,8 +138,7 @@ static cudaError_t run_wgrad_naive(const ladder_task *t, cudaStream_t stream) {
 static cudaError_t run_wgrad_unsplit(const ladder_task *t, cudaStream_t stream) {
     const cug_conv2d_shape &s = t->conv;
     const GemmPlan p = gemm_plan(s.K, s.R * s.S * s.C, (int)outputs_of(s), false, CUG_PREC_FP32);
-    return gemm(t->out, DenseOperand<false>{t->a, 1, s.K}, TapColumns{{t->b, ConvGeometry(&s)}}, nullptr, p, 0, nullptr,
-                stream);
+    return gemm(t->out, DenseOperand<false>(t->a, s.K), TapColumns(Unrolled(t->b, &s)), nullptr, p, 0, nullptr, stream);
 }
 
 template <cug_precision P> static cudaError_t run_wgrad(const ladder_task *t, cudaStream_t stream) {
@@ -145,9 +148,10 @@ template <cug_precision P> static cudaError_t run_wgrad(const ladder_task *t, cu
 extern "C" const ladder ladder_conv_wgrad = {
     "conv2d wgrad",
     {
-        {"naive", "a block a weight", CUG_PREC_FP32, 0, nullptr, run_wgrad_naive},
-        {"implicit", "a matrix product over output pixels, gathered tile by tile", CUG_PREC_FP32, 0, nullptr,
-         run_wgrad_unsplit},
-        {"split", "the pixels split over blocks, their sums added in order", CUG_PREC_FP32, 1, nullptr,
+        {"naive", "a block a weight", CUG_PREC_FP32, 0, run_wgrad_naive},
+        {"implicit", "a matrix product over output pixels, gathered tile by tile", CUG_PREC_FP32, 0, run_wgrad_unsplit},
+        {"split", "the pixels split over blocks, their sums added in order", CUG_PREC_FP32, 1,
          run_wgrad<CUG_PREC_FP32>},
+        {"tf32", "tensor cores, factors rounded to TF32", CUG_PREC_TF32, 1, run_wgrad<CUG_PREC_TF32>},
+        {"bf16", "tensor cores, factors rounded to bfloat16", CUG_PREC_BF16, 1, run_wgrad<CUG_PREC_BF16>},
     }};

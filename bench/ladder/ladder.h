@@ -26,9 +26,8 @@ typedef struct ladder_task {
 
 typedef struct ladder_rung {
     const char *name, *idea;
-    cug_precision precision;            /* of the factors */
-    int production;                     /* training runs this one, for the shapes it takes */
-    int (*takes)(const ladder_task *t); /* NULL: every shape */
+    cug_precision precision; /* of the factors */
+    int production;          /* training runs this one, for the shapes it takes */
     cudaError_t (*run)(const ladder_task *t, cudaStream_t stream);
 } ladder_rung;
 

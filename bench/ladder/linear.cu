@@ -93,7 +93,7 @@ template <bool Wide> static cudaError_t run_registers(const ladder_task *t, cuda
 // The production kernel, kept from splitting k.
 static cudaError_t run_unsplit(const ladder_task *t, cudaStream_t stream) {
     const cug_linear_shape &s = t->linear;
-    const DenseOperand<true> rows = {t->a, s.I, 1}, columns = {t->b, s.I, 1};
+    const DenseOperand<true> rows(t->a, s.I), columns(t->b, s.I);
     return gemm(t->out, rows, columns, nullptr, gemm_plan(s.N, s.O, s.I, false, CUG_PREC_FP32), 0, nullptr, stream);
 }
 
@@ -104,11 +104,12 @@ template <cug_precision P> static cudaError_t run_production(const ladder_task *
 extern "C" const ladder ladder_linear_fwd = {
     "linear fwd",
     {
-        {"naive", "a thread a result", CUG_PREC_FP32, 0, nullptr, run_naive},
-        {"shared", "tiles of 16 x 16 through shared memory", CUG_PREC_FP32, 0, nullptr, run_shared},
-        {"registers", "4 x 4 results a thread, tiles of 64 x 64", CUG_PREC_FP32, 0, nullptr, run_registers<false>},
-        {"wide", "k outermost in shared memory: 16-byte reads", CUG_PREC_FP32, 0, nullptr, run_registers<true>},
-        {"double", "the next tile is fetched while one is read", CUG_PREC_FP32, 0, nullptr, run_unsplit},
-        {"split", "k split over blocks where the grid is small", CUG_PREC_FP32, 1, nullptr,
-         run_production<CUG_PREC_FP32>},
+        {"naive", "a thread a result", CUG_PREC_FP32, 0, run_naive},
+        {"shared", "tiles of 16 x 16 through shared memory", CUG_PREC_FP32, 0, run_shared},
+        {"registers", "4 x 4 results a thread, tiles of 64 x 64", CUG_PREC_FP32, 0, run_registers<false>},
+        {"wide", "k outermost in shared memory: 16-byte reads", CUG_PREC_FP32, 0, run_registers<true>},
+        {"double", "the next tile is fetched while one is read", CUG_PREC_FP32, 0, run_unsplit},
+        {"split", "k split over blocks where the grid is small", CUG_PREC_FP32, 1, run_production<CUG_PREC_FP32>},
+        {"tf32", "tensor cores, factors rounded to TF32", CUG_PREC_TF32, 1, run_production<CUG_PREC_TF32>},
+        {"bf16", "tensor cores, factors rounded to bfloat16", CUG_PREC_BF16, 1, run_production<CUG_PREC_BF16>},
     }};

@@ -34,6 +34,7 @@ typedef struct product {
 
 static FILE *json;
 static int n_json, failures;
+static int has_tensor_cores;
 static double peak_fp32, peak_bytes; /* FLOP/s, bytes/s; 0: unknown */
 
 static int cuda_ok(cudaError_t err, const char *what) {
@@ -206,7 +207,7 @@ static double roofline_seconds(const product *p, cug_precision precision) {
 static void climb_one(product *p, const ladder_rung *r, const options *o, double *below) {
     if (!run_once(p, r)) return;
     const double off = worst(p);
-    const int right = off <= 2; /* 8 u terms, as tests/support/op_check.h says */
+    const int right = off <= (r->precision == CUG_PREC_FP32 ? 2 : 4); /* 8 u and 16 u: tests/support/op_check.h */
     failures += !right;
     const double ms = o->times ? time_rung(p, r, o->times) : -1;
     printf("  %-11s", r->name);
@@ -281,7 +282,7 @@ static void climb(product *p, const options *o) {
     printf("%s, %s\n", p->ladder->name, p->name);
     if (allocate(p))
         for (const ladder_rung *r = p->ladder->rungs; r->name; r++) {
-            if (r->takes && !r->takes(&p->task)) continue;
+            if (r->precision != CUG_PREC_FP32 && !has_tensor_cores) continue;
             if (have != (int)r->precision && !(p->macs > LARGE ? by_production : by_reference)(p, r->precision)) break;
             have = (int)r->precision;
             climb_one(p, r, o, &below);
@@ -327,6 +328,7 @@ static int look_at_device(void) {
         return 0;
     }
     if (!cuda_ok(cudaGetDeviceProperties(&prop, 0), "device")) return 0;
+    has_tensor_cores = prop.major >= 8; /* with TF32 and bfloat16 */
     major = prop.major, minor = prop.minor, sms = prop.multiProcessorCount;
     (void)cudaDeviceGetAttribute(&khz, cudaDevAttrClockRate, 0);
     (void)cudaDeviceGetAttribute(&memory_khz, cudaDevAttrMemoryClockRate, 0);

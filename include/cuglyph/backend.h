@@ -25,11 +25,11 @@ extern "C" {
 #endif
 
 typedef struct cug_device_options {
-    int ordinal; /* which GPU; 0 on the CPU backends */
-    int threads; /* CPU backends: 0 = one a core */
-    cug_precision precision;
-    cug_choice conv, gemm; /* cuda: of conv2d and conv_block; of linear */
-    int nondeterministic;  /* cuda: library code is welcome that may give other bits on another run */
+    int ordinal;             /* which GPU; 0 on the CPU backends */
+    int threads;             /* CPU backends: 0 = one a core */
+    cug_precision precision; /* cuda: needs compute capability 8.0 unless FP32; ref rounds alike; cpu: FP32 alone */
+    cug_choice conv, gemm;   /* cuda: of conv2d and conv_block; of linear */
+    int nondeterministic;    /* cuda: library code is welcome that may give other bits on another run */
 } cug_device_options;
 
 /* Writes batch `seq` (0, 1, 2 ...) to host memory, and its number of samples; *n = 0: there are no more. Called on a
@@ -103,13 +103,13 @@ typedef struct cug_backend {
     const cug_step_ops *step;
 } cug_backend;
 
-extern const cug_backend cug_backend_ref; /* float64, plain loops, one thread */
-extern const cug_backend cug_backend_cpu; /* float32, all cores */
+extern CUG_API const cug_backend cug_backend_ref; /* float64, plain loops, one thread */
+extern CUG_API const cug_backend cug_backend_cpu; /* float32, all cores */
 
 /* "ref", "cpu", "cuda"; NULL when this build has no such backend. */
-const cug_backend *cug_backend_find(const char *name);
+CUG_API const cug_backend *cug_backend_find(const char *name);
 /* The i-th backend of this build, NULL past the end. */
-const cug_backend *cug_backend_at(int i);
+CUG_API const cug_backend *cug_backend_at(int i);
 
 #ifdef __cplusplus
 }

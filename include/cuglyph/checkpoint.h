@@ -36,19 +36,19 @@ typedef struct cug_st_file {
 /* Checks every rule: header length (at most 100 MB, inside the file), JSON object starting with '{', no repeated key,
  * known dtype, shape and offsets non-negative with span = product x size (checked multiplication), tensors cover the
  * data exactly with no hole or overlap, metadata strings only. CUG_ECKPT_HEADER/TENSOR/RANGE, CUG_ENOENT, CUG_EIO. */
-cug_status cug_st_read(cug_st_file *out, const char *path);
-cug_status cug_st_parse(cug_st_file *out, const void *bytes, size_t n, const char *where); /* copies */
-void cug_st_free(cug_st_file *f);
-const cug_st_tensor *cug_st_find(const cug_st_file *f, const char *name);
-const char *cug_st_meta(const cug_st_file *f, const char *key); /* NULL: absent */
+CUG_API cug_status cug_st_read(cug_st_file *out, const char *path);
+CUG_API cug_status cug_st_parse(cug_st_file *out, const void *bytes, size_t n, const char *where); /* copies */
+CUG_API void cug_st_free(cug_st_file *f);
+CUG_API const cug_st_tensor *cug_st_find(const cug_st_file *f, const char *name);
+CUG_API const char *cug_st_meta(const cug_st_file *f, const char *key); /* NULL: absent */
 
 /* Writes temp file, fsync, rename, fsync of the folder: afterwards the path holds the whole new file or, on any failure
  * (CUG_ENOSPC, CUG_EIO), the old one, and no temporary file is left. Header padded to 8 bytes with spaces. */
-cug_status cug_st_write(const char *path, const cug_st_tensor *tensors, int n_tensors, const cug_st_pair *meta,
-                        int n_meta);
+CUG_API cug_status cug_st_write(const char *path, const cug_st_tensor *tensors, int n_tensors, const cug_st_pair *meta,
+                                int n_meta);
 
 /* The same promise for any small file (config, metrics). */
-cug_status cug_write_atomic(const char *path, const void *bytes, size_t n);
+CUG_API cug_status cug_write_atomic(const char *path, const void *bytes, size_t n);
 
 /* ---- the content: one model in training ---- */
 
@@ -66,13 +66,13 @@ typedef struct cug_snapshot {
 
 /* Tensors "conv1.weight" (file order, OIHW), "optimizer.0.conv1.weight", ...; metadata: the caller's plus
  * "format" = "cuglyph", "version" = "1", "spec" = g->spec. */
-cug_status cug_checkpoint_save(const char *path, const cug_graph *g, const cug_snapshot *s);
+CUG_API cug_status cug_checkpoint_save(const char *path, const cug_graph *g, const cug_snapshot *s);
 
 /* Reads any cuglyph checkpoint; *g is built from its own spec. Params and state are allocated, padding zero.
  * CUG_ECKPT_VERSION, CUG_ECKPT_MISMATCH (a tensor missing, of other shape or type). */
-cug_status cug_checkpoint_load(const char *path, cug_graph **g, cug_snapshot *out);
-void cug_snapshot_free(cug_snapshot *s); /* what load allocated */
-const char *cug_snapshot_meta(const cug_snapshot *s, const char *key);
+CUG_API cug_status cug_checkpoint_load(const char *path, cug_graph **g, cug_snapshot *out);
+CUG_API void cug_snapshot_free(cug_snapshot *s); /* what load allocated */
+CUG_API const char *cug_snapshot_meta(const cug_snapshot *s, const char *key);
 
 #ifdef __cplusplus
 }

@@ -53,18 +53,20 @@ typedef struct cug_config {
     int64_t checkpoint_every; /* steps between extra "last" checkpoints; 0 = at epoch ends only */
     int64_t log_every;        /* steps between log lines; 100 */
     /* where to run */
-    char *device;          /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
-    int64_t threads;       /* 0 = one a core */
-    char *loader;          /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
-    cug_choice conv, gemm; /* own: the project's kernels; or cudnn (cublas), auto */
-    int nondeterministic;  /* flag: 0 */
-    int no_graph;          /* flag: 0 */
-    int no_reuse;          /* flag: 0 */
-    int no_fuse;           /* flag: 0 */
+    char *device;            /* "auto": cuda if there is one, else cpu; or cpu, ref, cuda, cuda:N */
+    int64_t threads;         /* 0 = one a core */
+    cug_precision precision; /* fp32; words: fp32 tf32 bf16 */
+    char *loader;            /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
+    cug_choice conv, gemm;   /* own: the project's kernels; or cudnn (cublas), auto */
+    int nondeterministic;    /* flag: 0 */
+    int no_graph;            /* flag: 0 */
+    int no_reuse;            /* flag: 0 */
+    int no_fuse;             /* flag: 0 */
 } cug_config;
 
-void cug_config_defaults(cug_config *c); /* strings are allocated */
-void cug_config_free(cug_config *c);
+/* Strings are allocated; without memory one is NULL, which cug_config_check and cug_train report. */
+CUG_API void cug_config_defaults(cug_config *c);
+CUG_API void cug_config_free(cug_config *c);
 
 typedef struct cug_option {
     const char *key;   /* "weight-decay": --weight-decay X on the command line, "weight-decay = X" in a file */
@@ -74,27 +76,27 @@ typedef struct cug_option {
 } cug_option;
 
 /* The i-th option, NULL past the end; the default as text through cug_config_get on a default config. */
-const cug_option *cug_option_at(int i);
+CUG_API const cug_option *cug_option_at(int i);
 /* CUG_ECONFIG_KEY (with the nearest known key as a suggestion), CUG_ECONFIG_VALUE (with the values allowed). */
-cug_status cug_config_set(cug_config *c, const char *key, const char *value);
+CUG_API cug_status cug_config_set(cug_config *c, const char *key, const char *value);
 /* The value as text that set() takes back exactly (%.17g shortened); returns out. */
-const char *cug_config_get(const cug_config *c, const char *key, char *out, size_t n);
+CUG_API const char *cug_config_get(const cug_config *c, const char *key, char *out, size_t n);
 /* Values that do not fit together (min_lr > lr, patience without val ...): CUG_ECONFIG_VALUE. */
-cug_status cug_config_check(const cug_config *c);
+CUG_API cug_status cug_config_check(const cug_config *c);
 
 /* "key = value" lines, blank lines, '#' comments (at a line's start or after a blank); a value in double quotes keeps
  * blanks and '#' (\" and \\ inside). A repeated key is an error. "WHERE:LINE: ..." in messages; options before the bad
  * line are set. CUG_ECONFIG_SYNTAX, CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE. */
-cug_status cug_config_parse(cug_config *c, const char *text, size_t n, const char *where);
-cug_status cug_config_read(cug_config *c, const char *path);
+CUG_API cug_status cug_config_parse(cug_config *c, const char *text, size_t n, const char *where);
+CUG_API cug_status cug_config_read(cug_config *c, const char *path);
 /* The whole config as such text, grouped, with comments; free() it. */
-cug_status cug_config_print(const cug_config *c, char **text);
+CUG_API cug_status cug_config_print(const cug_config *c, char **text);
 
 /* The command line: takes the option at argv[0], "--key VALUE", "--key=VALUE" or "--flag"; *used is 1 or 2. The last
  * one given wins. A separate VALUE does not begin with "--". CUG_ECONFIG_KEY, CUG_ECONFIG_VALUE: *used is 0. */
-cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used);
+CUG_API cug_status cug_config_arg(cug_config *c, int argc, char **argv, int *used);
 /* All options by group with their defaults, at most 100 columns. */
-void cug_config_help(FILE *f);
+CUG_API void cug_config_help(FILE *f);
 
 #ifdef __cplusplus
 }

@@ -18,7 +18,7 @@ typedef struct cug_conv2d_shape {
 
 /* Computes P and Q and checks every extent and product (all tensors under 2^31 elements).
  * CUG_EINVAL with the reason otherwise. */
-cug_status cug_conv2d_shape_init(cug_conv2d_shape *s);
+CUG_API cug_status cug_conv2d_shape_init(cug_conv2d_shape *s);
 
 typedef struct cug_conv2d_ops {
     /* NULL means every valid shape. */

@@ -24,10 +24,10 @@ typedef struct cug_cuda_report {
 } cug_cuda_report;
 
 /* GPUs that can be opened, at least one; CUG_ENOTSUP with the reason when there is none. */
-cug_status cug_cuda_count(int *count);
+CUG_API cug_status cug_cuda_count(int *count);
 
 /* Fills `out` for one GPU; measures the copies (some tens of milliseconds). CUG_ENOTSUP: no such GPU. */
-cug_status cug_cuda_report_read(cug_cuda_report *out, int ordinal);
+CUG_API cug_status cug_cuda_report_read(cug_cuda_report *out, int ordinal);
 
 #ifdef __cplusplus
 }

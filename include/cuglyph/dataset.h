@@ -32,28 +32,28 @@ typedef struct cug_dataset {
  * "idx:IMAGES,LABELS[,IMAGES,LABELS]": any pair by path, training then test (no test part: empty).
  * Not found: CUG_ENOENT, with the places looked at and the command that fetches it. One known set lying under another's
  * name: CUG_EINVAL (seen by its first labels; checksums are cug_sha256_raw's work). */
-cug_status cug_dataset_open(cug_dataset **out, const char *name, const char *data_dir);
-void cug_dataset_free(cug_dataset *d); /* NULL is safe */
+CUG_API cug_status cug_dataset_open(cug_dataset **out, const char *name, const char *data_dir);
+CUG_API void cug_dataset_free(cug_dataset *d); /* NULL is safe */
 
 /* Keeps only the listed classes ("0,1"), in that order, as classes 0..n-1. */
-cug_status cug_dataset_keep_classes(cug_dataset *d, const char *list);
+CUG_API cug_status cug_dataset_keep_classes(cug_dataset *d, const char *list);
 
 /* Mean and standard deviation of pixels/255 over the images named by idx (NULL: all); exact integer sums. */
-void cug_images_stats(const cug_images *im, const int32_t *idx, size_t n, double *mean, double *sd);
+CUG_API void cug_images_stats(const cug_images *im, const int32_t *idx, size_t n, double *mean, double *sd);
 
 typedef enum { CUG_SCALE_UNIT, CUG_SCALE_SIGNED, CUG_SCALE_STD } cug_scaling;
 /* Factors for normalize.h: x/255; (x/255 - .5)/.5; (x/255 - mean)/sd (sd 0 counts as 1). */
-void cug_scaling_factors(cug_scaling s, double mean, double sd, float *scale, float *shift);
-const char *cug_scaling_name(cug_scaling s);
-int cug_scaling_find(const char *name); /* -1: no such */
+CUG_API void cug_scaling_factors(cug_scaling s, double mean, double sd, float *scale, float *shift);
+CUG_API const char *cug_scaling_name(cug_scaling s);
+CUG_API int cug_scaling_find(const char *name); /* -1: no such */
 
 /* Training part divided in two, stratified: class c gives floor(n_c * n_val / n), the largest remainders one more, so
  * that n_val is met exactly; chosen by CUG_RNG_SPLIT of seed. Each list ascends. Free each with free(). */
-cug_status cug_split_stratified(const cug_images *im, size_t n_val, uint64_t seed, int32_t **train, size_t *n_train,
-                                int32_t **val, size_t *n_val_out);
+CUG_API cug_status cug_split_stratified(const cug_images *im, size_t n_val, uint64_t seed, int32_t **train,
+                                        size_t *n_train, int32_t **val, size_t *n_val_out);
 
 /* Labels as dense targets: out (n, classes) = (1-smoothing) * [k == label] + smoothing / classes. */
-void cug_one_hot(const int32_t *labels, size_t n, int classes, float smoothing, float *out);
+CUG_API void cug_one_hot(const int32_t *labels, size_t n, int classes, float smoothing, float *out);
 
 /* Which images, in which order, in which batches. Random access: any epoch can be entered anywhere. */
 typedef struct cug_loader {
@@ -65,12 +65,12 @@ typedef struct cug_loader {
     uint64_t seed;
 } cug_loader;
 
-size_t cug_loader_batches(const cug_loader *l); /* the last may be short and is used */
+CUG_API size_t cug_loader_batches(const cug_loader *l); /* the last may be short and is used */
 
 /* Batch b of an epoch: writes the samples' numbers to ids and, where not NULL, pixels (n,H,W,C) and labels;
  * *n = samples in it. b is in [0, batches). */
-void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *ids, uint8_t *pixels, int32_t *labels,
-                      int *n);
+CUG_API void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *ids, uint8_t *pixels,
+                              int32_t *labels, int *n);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,7 @@ typedef struct cug_dropout_shape {
 } cug_dropout_shape;
 
 /* p in [0, 1). */
-uint32_t cug_dropout_threshold(double p);
+CUG_API uint32_t cug_dropout_threshold(double p);
 
 typedef struct cug_dropout_ops {
     /* draw(n,f) = word f%4 of Philox(step->seed, {f/4, ids[n], (uint32) step->step, CUG_RNG_DROPOUT | node << 8})

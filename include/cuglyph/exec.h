@@ -14,6 +14,8 @@ typedef struct cug_device cug_device; /* an opened backend; opaque, one struct a
 /* What the factors of the products in conv2d, conv_block and linear are rounded to (docs/NUMERICS.md says where):
  * float32 as they are, TF32 (10 bits after the point), bfloat16 (7). Everything else, sums included, is float32. */
 typedef enum { CUG_PREC_FP32, CUG_PREC_TF32, CUG_PREC_BF16 } cug_precision;
+/* "fp32", "tf32", "bf16"; NULL past the end. */
+const char *cug_precision_name(cug_precision p);
 
 /* Whose code runs an op that a vendor's library has as well: the project's own, the library's, or the one that was
  * faster for the shape when both were timed. */

@@ -11,17 +11,18 @@ extern "C" {
 #endif
 
 typedef struct cug_gradcheck_options {
-    int batch;             /* samples; 2 */
-    int entries;           /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
-    int directions;        /* random directions through each whole tensor; 3 */
-    double eps;            /* step of the differences; 1e-6 */
-    double rtol, atol;     /* |numeric - analytic| <= atol + rtol |numeric|; 1e-3, 1e-7 */
-    uint64_t seed;         /* of parameters, inputs, labels and choices; 1 */
-    int threads;           /* of the cpu backend; 0 = one a core */
-    cug_choice conv, gemm; /* of the cuda backend: whose code runs; own */
+    int batch;               /* samples; 2 */
+    int entries;             /* single entries of each tensor, drawn at random (all, if it has fewer); 64 */
+    int directions;          /* random directions through each whole tensor; 3 */
+    double eps;              /* step of the differences; 1e-6 */
+    double rtol, atol;       /* |numeric - analytic| <= atol + rtol |numeric|; 1e-3, 1e-7 */
+    uint64_t seed;           /* of parameters, inputs, labels and choices; 1 */
+    int threads;             /* of the cpu backend; 0 = one a core */
+    cug_precision precision; /* parity: of both sides, so that tolerances stay; numeric: always FP32 */
+    cug_choice conv, gemm;   /* of the cuda backend: whose code runs; own */
 } cug_gradcheck_options;
 
-void cug_gradcheck_defaults(cug_gradcheck_options *o);
+CUG_API void cug_gradcheck_defaults(cug_gradcheck_options *o);
 
 typedef struct cug_check_row {
     char tensor[160]; /* "conv1.weight", "input"; "conv1 output", "conv1.weight gradient" */
@@ -38,20 +39,22 @@ typedef struct cug_check_table {
     cug_check_row *rows;
 } cug_check_table;
 
-void cug_check_table_free(cug_check_table *t);
+CUG_API void cug_check_table_free(cug_check_table *t);
 
 /* Central differences in float64 through `ref` (normally &cug_backend_ref) for every parameter tensor and the input.
  * Inputs and biases are random, so that no pre-activation sits on a kink. At most 1 % of comparisons may be skipped.
  * CUG_EMISMATCH when a row failed; the table is made all the same. */
-cug_status cug_gradcheck_numeric(cug_check_table *out, const cug_graph *g, const cug_backend *ref,
-                                 const cug_gradcheck_options *o);
+CUG_API cug_status cug_gradcheck_numeric(cug_check_table *out, const cug_graph *g, const cug_backend *ref,
+                                         const cug_gradcheck_options *o);
 
 /* `be` against `ref`. First op by op, each given the reference's own inputs, masks and argmax, so a near tie is no
  * error: elementwise |d| <= 4 * 2^-24 * sum|terms| for sums (8 for one element in 1,000), 1.3e-6 relative + 1e-5 of the
  * tensor's largest for elementwise functions. Then the whole step as training runs it (fused, memory reused): loss
- * within 1e-5 relative, and each gradient and one step of Adam within 1e-3 in relative L2 norm. */
-cug_status cug_gradcheck_parity(cug_check_table *out, const cug_graph *g, const cug_backend *ref, const cug_backend *be,
-                                const cug_gradcheck_options *o);
+ * within 1e-5 relative, and each gradient and one step of Adam within 1e-3 in relative L2 norm. Where factors are
+ * rounded, twice that for sums, as tensor cores cut off where others round, and ten times that for the whole step, as
+ * an activation next to a rounding edge may go to either neighbour. */
+CUG_API cug_status cug_gradcheck_parity(cug_check_table *out, const cug_graph *g, const cug_backend *ref,
+                                        const cug_backend *be, const cug_gradcheck_options *o);
 
 #ifdef __cplusplus
 }

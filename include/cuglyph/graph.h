@@ -108,45 +108,45 @@ typedef struct cug_graph {
 /* Spec text -> graph with inferred shapes, segments laid out and init resolved. `where` is the text's name for messages
  * (a file name, "spec"). Grammar: docs/SPEC.md. On failure *out is NULL and cug_error() reads
  * "WHERE:LINE: LAYER: what is wrong; what to do". Free with cug_graph_free (NULL is safe). */
-cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where);
+CUG_API cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where);
 
 /* MODEL as the command line takes it: a zoo name, else a file's path (if it exists), else a one-line spec (if it holds
  * a space or ';'). */
-cug_status cug_model_load(cug_graph **out, const char *model);
-void cug_graph_free(cug_graph *g);
+CUG_API cug_status cug_model_load(cug_graph **out, const char *model);
+CUG_API void cug_graph_free(cug_graph *g);
 
 /* The i-th model of the zoo, NULL past the end. */
 typedef struct cug_zoo_entry {
     const char *name, *about, *spec;
 } cug_zoo_entry;
-const cug_zoo_entry *cug_zoo_at(int i);
-const cug_zoo_entry *cug_zoo_find(const char *name);
+CUG_API const cug_zoo_entry *cug_zoo_at(int i);
+CUG_API const cug_zoo_entry *cug_zoo_find(const char *name);
 
 /* Elements of value v for one sample. */
-size_t cug_value_count(const cug_value *v);
+CUG_API size_t cug_value_count(const cug_value *v);
 
 /* Multiply-accumulates of one sample's forward pass: conv2d P*Q*K*R*S*C, linear I*O, else 0. */
-uint64_t cug_node_macs(const cug_node *n);
+CUG_API uint64_t cug_node_macs(const cug_node *n);
 
 /* Marks every segment of the named layer frozen; a trailing '*' matches any ending. CUG_ESPEC_NAME when none match. */
-cug_status cug_graph_freeze(cug_graph *g, const char *layer);
+CUG_API cug_status cug_graph_freeze(cug_graph *g, const char *layer);
 
 /* Replaces the init of every weight whose layer has no init= of its own. CUG_ESPEC_VALUE for an unknown word. */
-cug_status cug_graph_override_init(cug_graph *g, const char *init);
+CUG_API cug_status cug_graph_override_init(cug_graph *g, const char *init);
 
 /* Initial weights in float32, from seed alone (CUG_RNG_INIT): flat_count elements, padding and biases zero. */
-void cug_graph_init(const cug_graph *g, uint64_t seed, float *flat);
+CUG_API void cug_graph_init(const cug_graph *g, uint64_t seed, float *flat);
 
 /* Memory order <-> file order for one segment; src and dst hold count elements of elem_size bytes, no aliasing. */
-void cug_segment_to_file(const cug_segment *s, void *dst, const void *src, size_t elem_size);
-void cug_segment_from_file(const cug_segment *s, void *dst, const void *src, size_t elem_size);
+CUG_API void cug_segment_to_file(const cug_segment *s, void *dst, const void *src, size_t elem_size);
+CUG_API void cug_segment_from_file(const cug_segment *s, void *dst, const void *src, size_t elem_size);
 /* Extents as the file has them; returns ndim. */
-int cug_segment_file_dims(const cug_segment *s, int dims[CUG_MAX_DIMS]);
+CUG_API int cug_segment_file_dims(const cug_segment *s, int dims[CUG_MAX_DIMS]);
 
 /* Spec words: "conv", "maxpool", ...; "softmax_xent"; "he_uniform". */
-const char *cug_op_name(cug_op_kind op);
-const char *cug_loss_name(cug_loss_kind loss);
-const char *cug_init_name(cug_init_kind init);
+CUG_API const char *cug_op_name(cug_op_kind op);
+CUG_API const char *cug_loss_name(cug_loss_kind loss);
+CUG_API const char *cug_init_name(cug_init_kind init);
 
 #ifdef __cplusplus
 }

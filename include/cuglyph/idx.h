@@ -24,10 +24,10 @@ typedef struct cug_idx {
 /* Reads a whole file, streaming through zlib (which takes plain files as they are). Memory is taken only as data
  * arrives, so a lying header costs nothing. On failure *out is zeroed and the status says which rule was broken:
  * CUG_ENOENT, CUG_EIO, CUG_ENOMEM, CUG_EIDX_*. */
-cug_status cug_idx_read(cug_idx *out, const char *path);
+CUG_API cug_status cug_idx_read(cug_idx *out, const char *path);
 /* The same from memory (gzip or plain); for fuzzing and embedded data. */
-cug_status cug_idx_parse(cug_idx *out, const void *bytes, size_t n, const char *where);
-void cug_idx_free(cug_idx *idx);
+CUG_API cug_status cug_idx_parse(cug_idx *out, const void *bytes, size_t n, const char *where);
+CUG_API void cug_idx_free(cug_idx *idx);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,7 @@ typedef struct cug_linear_shape {
     int N, I, O; /* samples, inputs, outputs */
 } cug_linear_shape;
 
-cug_status cug_linear_shape_init(cug_linear_shape *s); /* checks extents and products */
+CUG_API cug_status cug_linear_shape_init(cug_linear_shape *s); /* checks extents and products */
 
 typedef struct cug_linear_ops {
     int (*supports)(const cug_linear_shape *s);

@@ -42,60 +42,60 @@ typedef struct cug_step_row {
 } cug_step_row;
 
 /* g and dev must outlive the net. Parameters start at zero. */
-cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *be, cug_device *dev,
-                          const cug_net_options *opt);
-void cug_net_free(cug_net *n); /* NULL is safe */
+CUG_API cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                                  const cug_net_options *opt);
+CUG_API void cug_net_free(cug_net *n); /* NULL is safe */
 
 /* Bytes held: parameters, gradients, optimizer state, arena, one batch, a data set, step records and counts. */
 typedef struct cug_net_memory {
     size_t params, grads, state, arena, batch, data, records, total;
 } cug_net_memory;
-void cug_net_memory_used(const cug_net *n, cug_net_memory *m);
+CUG_API void cug_net_memory_used(const cug_net *n, cug_net_memory *m);
 /* The same of a net that is not made; nothing is allocated on the device. */
-cug_status cug_net_memory_needed(cug_net_memory *m, const cug_graph *g, const cug_backend *be, cug_device *dev,
-                                 const cug_net_options *opt);
+CUG_API cug_status cug_net_memory_needed(cug_net_memory *m, const cug_graph *g, const cug_backend *be, cug_device *dev,
+                                         const cug_net_options *opt);
 /* What cug_net_hold adds to it. */
-size_t cug_net_hold_bytes(const cug_graph *g, size_t count, size_t order);
+CUG_API size_t cug_net_hold_bytes(const cug_graph *g, size_t count, size_t order);
 
 /* The next steps, in order; replaces what was announced and not yet run. first_sample: the place of the first step's
  * first sample in the order (cug_net_order); else 0. */
-cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, uint64_t first_sample);
+CUG_API cug_status cug_net_announce(cug_net *n, const cug_step_row *rows, size_t count, uint64_t first_sample);
 
 /* The next step announced: forward, loss, backward, gradient norm, update; adds to the metrics. b NULL: the batch comes
  * from the ring or from the data set held. Its size must be one of train_sizes. Where work is queued (cug_net_queues)
  * it need not be done on return. A step whose loss or gradient is NaN or Inf changes no parameter, nor does any after
  * it: see cug_net_failed. */
-cug_status cug_net_train_step(cug_net *n, const cug_batch *b);
-int cug_net_queues(const cug_net *n);
+CUG_API cug_status cug_net_train_step(cug_net *n, const cug_batch *b);
+CUG_API int cug_net_queues(const cug_net *n);
 
 /* Has a step met NaN or Inf, and which (its row's `step`)? Waits for the steps queued. */
-cug_status cug_net_failed(cug_net *n, int *failed, uint64_t *step);
+CUG_API cug_status cug_net_failed(cug_net *n, int *failed, uint64_t *step);
 /* Runs the failed step's batch again, looking at every tensor; always fails: CUG_ENUMERIC with the first layer and pass
  * where NaN or Inf shows. */
-cug_status cug_net_locate(cug_net *n, const cug_batch *b);
+CUG_API cug_status cug_net_locate(cug_net *n, const cug_batch *b);
 
 /* Batches for training from a thread that runs ahead: `fill` brings those of all steps to come, in order. Once, before
  * the first step. CUG_ENOTSUP where the backend has no ring. */
-cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user);
+CUG_API cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user);
 /* Or the whole data set in backend memory, pixels (count, the input's size); then cug_net_order before each epoch's
  * first step: `order` sample numbers. Once, before the first step. */
-cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order);
-cug_status cug_net_order(cug_net *n, const int32_t *order);
+CUG_API cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order);
+CUG_API cug_status cug_net_order(cug_net *n, const int32_t *order);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
-cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);
+CUG_API cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);
 
 /* Running sums since the last reset; confusion (classes x classes, [label][prediction]) may be NULL. */
-cug_status cug_net_metrics_reset(cug_net *n);
-cug_status cug_net_metrics_read(cug_net *n, cug_metrics *m, int64_t *confusion);
-cug_status cug_net_metrics_write(cug_net *n, const cug_metrics *m); /* for resuming inside an epoch */
+CUG_API cug_status cug_net_metrics_reset(cug_net *n);
+CUG_API cug_status cug_net_metrics_read(cug_net *n, cug_metrics *m, int64_t *confusion);
+CUG_API cug_status cug_net_metrics_write(cug_net *n, const cug_metrics *m); /* for resuming inside an epoch */
 
 /* Parameters (and optimizer state) between backend and host memory in the backend's type; flat_count elements each. */
-cug_status cug_net_download(cug_net *n, void *params, void *const *state);
-cug_status cug_net_upload(cug_net *n, const void *params, void *const *state); /* state NULL: left as it is */
+CUG_API cug_status cug_net_download(cug_net *n, void *params, void *const *state);
+CUG_API cug_status cug_net_upload(cug_net *n, const void *params, void *const *state); /* state NULL: left as it is */
 /* From float32, widened where the backend is float64. */
-cug_status cug_net_upload_f32(cug_net *n, const float *params);
-int cug_net_state_count(const cug_net *n);
+CUG_API cug_status cug_net_upload_f32(cug_net *n, const float *params);
+CUG_API int cug_net_state_count(const cug_net *n);
 
 #ifdef __cplusplus
 }

@@ -34,7 +34,7 @@ typedef struct cug_param_run {
 } cug_param_run;
 
 /* State buffers a kind needs: 0, 1 (v) or 2 (m, v), each as long as the parameters, starting at zero. */
-int cug_opt_state_count(cug_opt_kind kind);
+CUG_API int cug_opt_state_count(cug_opt_kind kind);
 
 typedef struct cug_optimizer_ops {
     /* step->grad_norm = sqrt(sum g^2) over the runs, summed in double in a fixed order; step->nonfinite |= 1 when it or

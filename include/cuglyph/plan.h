@@ -33,45 +33,45 @@ typedef struct cug_plan_buffers {
 
 /* CUG_ENOTSUP, naming the layer, when the backend lacks an op. `dev` may be NULL when only sizes are wanted and the
  * backend's workspaces do not depend on it. The graph must outlive the plan. */
-cug_status cug_plan_create(cug_plan **out, const cug_graph *g, const cug_backend *be, const cug_device *dev, int batch,
-                           unsigned flags);
-void cug_plan_free(cug_plan *p); /* NULL is safe */
+CUG_API cug_status cug_plan_create(cug_plan **out, const cug_graph *g, const cug_backend *be, const cug_device *dev,
+                                   int batch, unsigned flags);
+CUG_API void cug_plan_free(cug_plan *p); /* NULL is safe */
 
-size_t cug_plan_arena_bytes(const cug_plan *p);
-int cug_plan_batch(const cug_plan *p);
+CUG_API size_t cug_plan_arena_bytes(const cug_plan *p);
+CUG_API int cug_plan_batch(const cug_plan *p);
 /* Bytes of all tensors if none shared memory with another. */
-size_t cug_plan_unshared_bytes(const cug_plan *p);
+CUG_API size_t cug_plan_unshared_bytes(const cug_plan *p);
 
 /* Fixes every tensor's address. With CUG_PLAN_NO_REUSE the arena is poisoned (all bytes 0xFF: NaN). */
-cug_status cug_plan_bind(cug_plan *p, const cug_plan_buffers *buffers, const cug_exec *ex);
+CUG_API cug_status cug_plan_bind(cug_plan *p, const cug_plan_buffers *buffers, const cug_exec *ex);
 
 /* Called after each op with its outputs still in place; a status other than CUG_OK stops the run and is returned. */
 typedef cug_status (*cug_plan_observer)(void *user, const cug_plan *p, int op, cug_pass pass);
-void cug_plan_observe(cug_plan *p, cug_plan_observer fn, void *user); /* NULL: none */
+CUG_API void cug_plan_observe(cug_plan *p, cug_plan_observer fn, void *user); /* NULL: none */
 
 /* pixels -> logits. train: dropout is on. */
-cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex);
+CUG_API cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex);
 /* logits, labels -> each sample's loss and prediction; when training also the gradient of the mean loss. */
-cug_status cug_plan_loss(cug_plan *p, const cug_exec *ex);
+CUG_API cug_status cug_plan_loss(cug_plan *p, const cug_exec *ex);
 /* -> gradients of every parameter that is not frozen. After forward and loss. */
-cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex);
+CUG_API cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex);
 
 /* Tensors as bound; ptr is NULL where there is none (a gradient nobody wants, a value fused away). Under arena reuse
  * the contents are only good until another tensor takes the place. */
-cug_tensor cug_plan_value(const cug_plan *p, int value);
-cug_tensor cug_plan_grad(const cug_plan *p, int value);
-cug_tensor cug_plan_loss_values(const cug_plan *p); /* (batch) real */
-cug_tensor cug_plan_predictions(const cug_plan *p); /* (batch) int32 */
+CUG_API cug_tensor cug_plan_value(const cug_plan *p, int value);
+CUG_API cug_tensor cug_plan_grad(const cug_plan *p, int value);
+CUG_API cug_tensor cug_plan_loss_values(const cug_plan *p); /* (batch) real */
+CUG_API cug_tensor cug_plan_predictions(const cug_plan *p); /* (batch) int32 */
 
 /* The ops in running order; each is a copy of a graph node (or a fused one) with the batch size filled in. */
-int cug_plan_op_count(const cug_plan *p);
-const cug_node *cug_plan_op(const cug_plan *p, int op);
+CUG_API int cug_plan_op_count(const cug_plan *p);
+CUG_API const cug_node *cug_plan_op(const cug_plan *p, int op);
 /* What the op's forward keeps for its backward besides values (a pool's argmax); ptr NULL: nothing. */
-cug_tensor cug_plan_saved(const cug_plan *p, int op);
+CUG_API cug_tensor cug_plan_saved(const cug_plan *p, int op);
 
 /* With CUG_PLAN_NO_REUSE: every guard band still holds its poison; else CUG_EMISMATCH naming the tensor before the
  * first damaged one. */
-cug_status cug_plan_check_guards(const cug_plan *p, const cug_exec *ex);
+CUG_API cug_status cug_plan_check_guards(const cug_plan *p, const cug_exec *ex);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,7 @@ typedef struct cug_pool2d_shape {
     int P, Q;
 } cug_pool2d_shape;
 
-cug_status cug_pool2d_shape_init(cug_pool2d_shape *s);
+CUG_API cug_status cug_pool2d_shape_init(cug_pool2d_shape *s);
 
 typedef struct cug_pool2d_ops {
     int (*supports)(const cug_pool2d_shape *s); /* NULL: every valid shape */

@@ -3,6 +3,7 @@
 #ifndef CUGLYPH_RANDOM_H
 #define CUGLYPH_RANDOM_H
 
+#include <cuglyph/version.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -20,19 +21,19 @@ typedef enum {
 } cug_rng_purpose;
 
 /* out = Philox4x32-10(counter, key = {low, high word of seed}). */
-void cug_philox(uint64_t seed, const uint32_t counter[4], uint32_t out[4]);
+CUG_API void cug_philox(uint64_t seed, const uint32_t counter[4], uint32_t out[4]);
 
 /* [0, 1): the upper 24 bits, exact in float32. */
 static inline float cug_u01(uint32_t r) { return (float)(r >> 8) * 0x1p-24f; }
 
 /* Element i of a keyed permutation of 0..n-1 (a Feistel network with cycle walking): a shuffle that can be entered at
  * any place without holding it. n >= 1, i < n. Streams with different (seed, purpose, epoch) are independent. */
-uint32_t cug_permute(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint32_t n, uint32_t i);
+CUG_API uint32_t cug_permute(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint32_t n, uint32_t i);
 
 /* One uniform number in [0,1) for element `index` of stream `stream` (host side: init, checks). */
-float cug_uniform(uint64_t seed, cug_rng_purpose purpose, uint32_t stream, uint64_t index);
+CUG_API float cug_uniform(uint64_t seed, cug_rng_purpose purpose, uint32_t stream, uint64_t index);
 /* One standard normal number (Box-Muller on two uniforms). */
-float cug_normal(uint64_t seed, cug_rng_purpose purpose, uint32_t stream, uint64_t index);
+CUG_API float cug_normal(uint64_t seed, cug_rng_purpose purpose, uint32_t stream, uint64_t index);
 
 #ifdef __cplusplus
 }

@@ -18,31 +18,31 @@ typedef struct cug_run cug_run;
 
 /* Makes the folder (and its parents) and locks it. path NULL or "": runs/NAME-1, -2 ... the first free. A folder that
  * already holds a run's config or checkpoint: CUG_EINVAL saying how to resume it or to choose another. */
-cug_status cug_run_create(cug_run **out, const char *path, const char *name);
+CUG_API cug_status cug_run_create(cug_run **out, const char *path, const char *name);
 /* Opens and locks an existing run; what killed writers left in it (.NAME.tmp) is removed. CUG_ENOENT (no such run),
  * CUG_EBUSY (another process holds it: its pid). */
-cug_status cug_run_open(cug_run **out, const char *path);
+CUG_API cug_status cug_run_open(cug_run **out, const char *path);
 /* The same without the lock: for eval and info, which only read. */
-cug_status cug_run_open_readonly(cug_run **out, const char *path);
-void cug_run_close(cug_run *r); /* unlocks; NULL is safe */
+CUG_API cug_status cug_run_open_readonly(cug_run **out, const char *path);
+CUG_API void cug_run_close(cug_run *r); /* unlocks; NULL is safe */
 
-const char *cug_run_path(const cug_run *r);
+CUG_API const char *cug_run_path(const cug_run *r);
 /* RUN/file; returns out. */
-const char *cug_run_file(const cug_run *r, const char *file, char *out, size_t n);
+CUG_API const char *cug_run_file(const cug_run *r, const char *file, char *out, size_t n);
 
 /* Writes RUN/environment.json: version, compiler, operating system, processor, usable cores, memory, device, date. No
  * host name, user name or path. */
-cug_status cug_run_environment(cug_run *r, const char *device_line);
+CUG_API cug_status cug_run_environment(cug_run *r, const char *device_line);
 
 /* Appends one line to log.jsonl / log.csv (newline added). Complete lines only: one write() each, half a line left by a
  * crash is cut off first, and one that the disk has no room for is taken back (CUG_ENOSPC). */
-cug_status cug_run_log(cug_run *r, const char *json_line);
-cug_status cug_run_csv(cug_run *r, const char *csv_line);
+CUG_API cug_status cug_run_log(cug_run *r, const char *json_line);
+CUG_API cug_status cug_run_csv(cug_run *r, const char *csv_line);
 /* Bytes in each log now; flushed to disk first. What a checkpoint records. */
-cug_status cug_run_log_sizes(cug_run *r, uint64_t *jsonl, uint64_t *csv);
+CUG_API cug_status cug_run_log_sizes(cug_run *r, uint64_t *jsonl, uint64_t *csv);
 /* Cuts both logs back to those sizes: on resume, lines written after the checkpoint go. A log shorter than its size is
  * left and said so (CUG_EMISMATCH). */
-cug_status cug_run_log_truncate(cug_run *r, uint64_t jsonl, uint64_t csv);
+CUG_API cug_status cug_run_log_truncate(cug_run *r, uint64_t jsonl, uint64_t csv);
 
 #ifdef __cplusplus
 }

@@ -30,14 +30,15 @@ typedef struct cug_schedule {
 } cug_schedule;
 
 /* Sets every field: the defaults of a kind, zero for lr and the step counts, which the caller fills in. */
-void cug_schedule_defaults(cug_schedule *s, cug_schedule_kind kind);
+CUG_API void cug_schedule_defaults(cug_schedule *s, cug_schedule_kind kind);
 /* CUG_EINVAL with the reason for values that make no sense. */
-cug_status cug_schedule_check(const cug_schedule *s);
+CUG_API cug_status cug_schedule_check(const cug_schedule *s);
 /* Learning rate of step t (0 is the first); past total_steps the last step's. */
-double cug_schedule_lr(const cug_schedule *s, uint64_t t);
+CUG_API double cug_schedule_lr(const cug_schedule *s, uint64_t t);
 
-const char *cug_schedule_name(cug_schedule_kind k); /* "constant" "step" "cosine" "onecycle" "onecycle-linear" */
-int cug_schedule_find(const char *name);            /* -1: no such */
+CUG_API const char *
+cug_schedule_name(cug_schedule_kind k);          /* "constant" "step" "cosine" "onecycle" "onecycle-linear" */
+CUG_API int cug_schedule_find(const char *name); /* -1: no such */
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #ifndef CUGLYPH_STATUS_H
 #define CUGLYPH_STATUS_H
 
+#include <cuglyph/version.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -63,20 +65,21 @@ typedef enum {
 } cug_status;
 
 /* Name ("EIDX_MAGIC") and general text of a status; never NULL. */
-const char *cug_status_name(cug_status s);
-const char *cug_status_text(cug_status s);
+CUG_API const char *cug_status_name(cug_status s);
+CUG_API const char *cug_status_text(cug_status s);
 
 /* The calling thread's last message: what is wrong, where, what to do; one line, valid until the next cug_fail. */
-const char *cug_error(void);
+CUG_API const char *cug_error(void);
 
 /* Records the message (printf format; newlines become spaces) for cug_error() and returns s, so that callers write
  * `return cug_fail(CUG_EINVAL, "...")`. */
-cug_status cug_fail(cug_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+CUG_API cug_status cug_fail(cug_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "prefix: " before the calling thread's last message and returns s: adds the place to a callee's failure. */
-cug_status cug_fail_at(cug_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+CUG_API cug_status cug_fail_at(cug_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#ifdef __clang_analyzer__ /* lets the analyzer see that the status comes back as it went in */
+#if defined(__clang_analyzer__) ||                                                                                     \
+    defined(CUG_ANALYZE) /* lets analyzers see that the status comes back as it went in */
 static inline cug_status cug_fail_seen(cug_status s, const char *fmt, ...) {
     (void)fmt;
     return s;

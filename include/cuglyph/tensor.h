@@ -2,6 +2,7 @@
 #ifndef CUGLYPH_TENSOR_H
 #define CUGLYPH_TENSOR_H
 
+#include <cuglyph/version.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,20 +24,21 @@ typedef struct cug_tensor {
 } cug_tensor;
 
 /* Bytes of one element; 0 for an unknown type. */
-size_t cug_dtype_size(cug_dtype t);
-const char *cug_dtype_name(cug_dtype t); /* "F32", "F64", "BF16", "U8", "I32", "I64", as safetensors spells them */
+CUG_API size_t cug_dtype_size(cug_dtype t);
+CUG_API const char *
+cug_dtype_name(cug_dtype t); /* "F32", "F64", "BF16", "U8", "I32", "I64", as safetensors spells them */
 
 /* Product of extents (1 for ndim 0); SIZE_MAX on overflow or a negative extent. */
-size_t cug_tensor_count(const cug_tensor *t);
-size_t cug_tensor_bytes(const cug_tensor *t);
+CUG_API size_t cug_tensor_count(const cug_tensor *t);
+CUG_API size_t cug_tensor_bytes(const cug_tensor *t);
 
 /* Makers; dims beyond ndim are 1. */
-cug_tensor cug_tensor1(void *ptr, cug_dtype t, int a);
-cug_tensor cug_tensor2(void *ptr, cug_dtype t, int a, int b);
-cug_tensor cug_tensor4(void *ptr, cug_dtype t, int a, int b, int c, int d);
+CUG_API cug_tensor cug_tensor1(void *ptr, cug_dtype t, int a);
+CUG_API cug_tensor cug_tensor2(void *ptr, cug_dtype t, int a, int b);
+CUG_API cug_tensor cug_tensor4(void *ptr, cug_dtype t, int a, int b, int c, int d);
 
 /* True when t is non-NULL, has memory, this element type and exactly `count` elements: what every op asks first. */
-int cug_tensor_is(const cug_tensor *t, cug_dtype dtype, size_t count);
+CUG_API int cug_tensor_is(const cug_tensor *t, cug_dtype dtype, size_t count);
 
 #ifdef __cplusplus
 }

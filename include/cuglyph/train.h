@@ -27,10 +27,10 @@ typedef struct cug_evaluation {
 } cug_evaluation;
 
 /* Scores from loss sum and confusion matrix (copied). A prediction outside the matrix counts as wrong. */
-cug_status cug_evaluation_make(cug_evaluation *e, const cug_metrics *m, const int64_t *confusion, int classes);
-void cug_evaluation_free(cug_evaluation *e);
+CUG_API cug_status cug_evaluation_make(cug_evaluation *e, const cug_metrics *m, const int64_t *confusion, int classes);
+CUG_API void cug_evaluation_free(cug_evaluation *e);
 /* Wilson's score interval of k hits in n, z = 1.959963984540054. n = 0: [0, 1]. */
-void cug_wilson(int64_t k, int64_t n, double *low, double *high);
+CUG_API void cug_wilson(int64_t k, int64_t n, double *low, double *high);
 
 /* ---- training ---- */
 
@@ -75,16 +75,16 @@ typedef struct cug_train_result {
 
 /* Trains. CUG_EINTR: stopped, "last" checkpoint written. CUG_ENUMERIC: NaN or Inf, the message names step, layer and
  * tensor; the last good checkpoint stays. */
-cug_status cug_train(const cug_train_request *req, cug_train_result *res);
+CUG_API cug_status cug_train(const cug_train_request *req, cug_train_result *res);
 
 /* Opens the device that a config's `device` names; "auto" takes the first that works: cuda, then cpu. *note (may be
  * NULL) is a line to show when a faster device was looked for and not found, else "". */
-cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_device **dev, const char **note);
+CUG_API cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_device **dev, const char **note);
 
 /* Evaluates a run (folder) or checkpoint (file). weights: NULL (what the run's final figure used), "best" or "last".
  * part: "test", "val" or "train"; the run's own data, or data/data_dir where not NULL. */
 typedef struct cug_eval_request {
-    const char *run, *weights, *part, *data, *data_dir, *device;
+    const char *run, *weights, *part, *data, *data_dir, *device, *precision;
     const char *conv, *gemm;     /* NULL: the run's own */
     int64_t eval_batch, threads; /* 0: the run's own */
     void (*on_event)(void *user, const cug_event *e);
@@ -97,7 +97,7 @@ typedef struct cug_eval_info {
     char class_names[CUG_MAX_CLASSES][32];
 } cug_eval_info;
 
-cug_status cug_eval(const cug_eval_request *req, cug_evaluation *e, cug_eval_info *info);
+CUG_API cug_status cug_eval(const cug_eval_request *req, cug_evaluation *e, cug_eval_info *info);
 
 #ifdef __cplusplus
 }

@@ -127,7 +127,9 @@ cug_status cug_gradcheck_numeric(cug_check_table *out, const cug_graph *g, const
     if (ref->real != CUG_F64)
         return cug_fail(CUG_EINVAL, "central differences need a float64 backend, not %s", ref->name);
     probe p;
-    CUG_TRY(probe_open(&p, g, ref, o, CUG_PLAN_NO_REUSE | CUG_PLAN_NO_FUSE));
+    cug_gradcheck_options smooth = *o; /* rounded factors would make steps of every slope */
+    smooth.precision = CUG_PREC_FP32;
+    CUG_TRY(probe_open(&p, g, ref, &smooth, CUG_PLAN_NO_REUSE | CUG_PLAN_NO_FUSE));
     cug_status st = check_all(&p, o, out);
     probe_close(&p);
     if (st != CUG_OK) return st;

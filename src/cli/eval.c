@@ -22,6 +22,7 @@ static void help(void) {
            "  --data NAME      another data set: mnist, fashion-mnist, idx:IMAGES,LABELS (default: the run's)\n"
            "  --data-dir DIR   where it lies (default: the run's, else CUGLYPH_DATA, else the cache folder)\n"
            "  --device D       auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
+           "  --precision P    fp32, tf32 or bf16 (default: the run's)\n"
            "  --conv WHOSE     GPU: convolutions by own kernels, cudnn or auto (default: the run's)\n"
            "  --gemm WHOSE     GPU: dense layers by own kernels, cublas or auto (default: the run's)\n"
            "  --eval-batch N   images at a time (default: the run's)\n"
@@ -35,8 +36,8 @@ static int parse(int argc, char **argv, arguments *a) {
         const char *name;
         const char **out;
     } texts[] = {{"--weights", &a->req.weights},   {"--part", &a->req.part},     {"--data", &a->req.data},
-                 {"--data-dir", &a->req.data_dir}, {"--device", &a->req.device}, {"--conv", &a->req.conv},
-                 {"--gemm", &a->req.gemm}};
+                 {"--data-dir", &a->req.data_dir}, {"--device", &a->req.device}, {"--precision", &a->req.precision},
+                 {"--conv", &a->req.conv},         {"--gemm", &a->req.gemm}};
     const struct {
         const char *name;
         int64_t *out;

@@ -28,6 +28,9 @@ static void help(void) {
         "  --directions N   random directions through each tensor (default %d)\n"
         "  --seed N         of parameters, inputs and choices (default %llu)\n"
         "  --threads N      of the cpu backend (default 0: one a core)\n"
+        "  --precision P    fp32, tf32 or bf16: factors of products, on the backend and, rounded alike, in ref; "
+        "central\n"
+        "                   differences are always float64 (default fp32)\n"
         "  --conv WHOSE     cuda: convolutions by own kernels, cudnn or auto (default own)\n"
         "  --gemm WHOSE     cuda: dense layers by own kernels, cublas or auto (default own)\n"
         "  --verbose        every row of the backend tables, not only the worst of each layer and what failed\n"
@@ -44,6 +47,18 @@ static int number(int argc, char **argv, int *i, const char *name, long long lo,
         return 1;
     }
     return k;
+}
+
+/* As cli_value; -1 for a word that is none of them as well. */
+static int precision(int argc, char **argv, int *i, cug_precision *out) {
+    const char *v = 0;
+    int k = cli_value(argc, argv, i, "--precision", &v);
+    for (cug_precision p = CUG_PREC_FP32; k > 0 && cug_precision_name(p); p++)
+        if (strcmp(v, cug_precision_name(p)) == 0) {
+            *out = p;
+            return 1;
+        }
+    return k ? -1 : 0;
 }
 
 /* own, LIBRARY or auto. */
@@ -66,6 +81,8 @@ static int parse(int argc, char **argv, arguments *a) {
     for (int i = 1; i < argc && !rc; i++) {
         int k = cli_value(argc, argv, &i, "--backend", &a->backend);
         if (k < 0) return cli_usage("gradcheck", "--backend needs a name");
+        if (!k && (k = precision(argc, argv, &i, &a->o.precision)) < 0)
+            return cli_usage("gradcheck", "--precision needs fp32, tf32 or bf16");
         if (k || whose(argc, argv, &i, "--conv", "cudnn", &a->o.conv, &rc) ||
             whose(argc, argv, &i, "--gemm", "cublas", &a->o.gemm, &rc))
             continue;
@@ -136,7 +153,8 @@ static int check(const cug_graph *g, const arguments *a) {
     for (int i = 0; cug_backend_at(i); i++) {
         const cug_backend *be = cug_backend_at(i);
         if (be == ref || (a->backend && strcmp(a->backend, be->name) != 0)) continue;
-        const cug_device_options o = {.threads = a->o.threads, .conv = a->o.conv, .gemm = a->o.gemm};
+        const cug_device_options o = {
+            .threads = a->o.threads, .precision = a->o.precision, .conv = a->o.conv, .gemm = a->o.gemm};
         cug_device *dev = 0;
         st = be->open(&dev, &o);
         if (st != CUG_OK) {

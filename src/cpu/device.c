@@ -59,6 +59,9 @@ static cug_status cpu_open(cug_device **out, const cug_device_options *opt) {
     int threads = opt ? opt->threads : 0;
     if (threads < 0 || threads > THREADS_MAX)
         return cug_fail(CUG_EINVAL, "cpu: threads must be 0 (one a core) to %d, got %d", THREADS_MAX, threads);
+    if (opt && opt->precision != CUG_PREC_FP32)
+        return cug_fail(CUG_ENOTSUP, "device cpu computes in float32: --precision %s needs a GPU; use --precision fp32",
+                        cug_precision_name(opt->precision));
     if (!threads) threads = cores();
     const cug_simd *simd = NULL;
     CUG_TRY(choose_isa(&simd));

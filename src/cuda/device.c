@@ -1,5 +1,6 @@
 /* device.c - opening a GPU: choosing it, checking that it is new enough, its two streams, its one-line description. */
 #include "cuda/cuda.h"
+#include "locale_c.h"
 #include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 
 #define LEAST_MAJOR 7 /* CUDA 13 compiles for 7.5 and newer */
 #define LEAST_MINOR 5
+#define MMA_MAJOR 8 /* tensor cores on TF32 and bfloat16 */
 
 cug_status cug_cuda_enter(cug_device *dev) {
     CUDA_TRY(dev, cudaSetDevice(dev->ordinal));
@@ -29,6 +31,7 @@ static cug_status check_ordinal(int ordinal) {
 
 /* The libraries' part of the description is added once they are open. */
 static cug_status describe(cug_device *dev) {
+    static const char *const products[] = {"", ", products in TF32", ", products in bfloat16"};
     struct cudaDeviceProp p;
     CUDA_TRY(dev, cudaGetDeviceProperties(&p, dev->ordinal));
     if (p.major < LEAST_MAJOR || (p.major == LEAST_MAJOR && p.minor < LEAST_MINOR))
@@ -36,8 +39,14 @@ static cug_status describe(cug_device *dev) {
                         "CUDA device %d, %.100s, has compute capability %d.%d; this build needs %d.%d or "
                         "newer: use --device cpu",
                         dev->ordinal, p.name, p.major, p.minor, LEAST_MAJOR, LEAST_MINOR);
-    snprintf(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB", dev->ordinal,
-             p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9);
+    if (p.major < MMA_MAJOR && dev->precision != CUG_PREC_FP32)
+        return cug_fail(CUG_ENOTSUP,
+                        "--precision %s needs compute capability %d.0 or newer, and CUDA device %d, %.100s, has %d.%d: "
+                        "use --precision fp32",
+                        cug_precision_name(dev->precision), MMA_MAJOR, dev->ordinal, p.name, p.major, p.minor);
+    cug_print(dev->text, sizeof dev->text, "cuda:%d, %.200s, compute capability %d.%d, %d SMs, %.1f GB%s", dev->ordinal,
+              p.name, p.major, p.minor, p.multiProcessorCount, (double)p.totalGlobalMem / 1e9,
+              products[dev->precision]);
     if (!dev->pinned) cug_cuda_unpinned(dev);
     return CUG_OK;
 }

@@ -56,7 +56,10 @@ static cug_status read_header(const source *s, json_t **header, uint64_t *data_a
         goto cleanup;
     }
     *header = json_loadb(text, n, JSON_REJECT_DUPLICATES, &err);
-    if (!*header) st = cug_fail(CUG_ECKPT_HEADER, "%s: header: %s (byte %d)", s->where, err.text, err.position);
+    if (!*header && (!*err.text || json_error_code(&err) == json_error_out_of_memory))
+        st = cug_fail(CUG_ENOMEM, "%s: out of memory for its header", s->where);
+    else if (!*header)
+        st = cug_fail(CUG_ECKPT_HEADER, "%s: header: %s (byte %d)", s->where, err.text, err.position);
     *data_at = 8 + n;
 cleanup:
     free(text);

@@ -35,7 +35,7 @@ static cug_status add_tensor(const char *where, json_t *header, const cug_st_ten
                               (json_int_t)*offset, (json_int_t)end);
     if (!entry) return cug_fail(CUG_ENOMEM, "%s: out of memory", where);
     if (json_object_set_new(header, t->name, entry) != 0)
-        return cug_fail(CUG_EINVAL, "%s: tensor '%s': name is not valid UTF-8", where, t->name);
+        return cug_fail(CUG_EINVAL, "%s: tensor '%s': name is not valid UTF-8, or memory is used up", where, t->name);
     *offset = end;
     return CUG_OK;
 }
@@ -50,7 +50,8 @@ static cug_status add_meta(const char *where, json_t *header, const cug_st_pair 
             return cug_fail(CUG_EINVAL, "%s: metadata key '%s' is used twice or has no value", where,
                             meta[i].key ? meta[i].key : "");
         if (json_object_set_new(object, meta[i].key, json_string(meta[i].value)) != 0)
-            return cug_fail(CUG_EINVAL, "%s: metadata '%s' is not valid UTF-8", where, meta[i].key);
+            return cug_fail(CUG_EINVAL, "%s: metadata '%s' is not valid UTF-8, or memory is used up", where,
+                            meta[i].key);
     }
     return CUG_OK;
 }
@@ -66,7 +67,11 @@ cug_status cug_st_header(const char *where, const cug_st_tensor *tensors, int n_
     for (int i = 0; i < n_tensors; i++) CUG_GOTO(add_tensor(where, header, &tensors[i], &offset));
 
     size_t json = json_dumpb(header, NULL, 0, JSON_COMPACT), padded = (json + 7) / 8 * 8;
-    if (json == 0 || padded > CUG_ST_MAX_HEADER) {
+    if (json == 0) {
+        st = cug_fail(CUG_ENOMEM, "%s: out of memory", where);
+        goto cleanup;
+    }
+    if (padded > CUG_ST_MAX_HEADER) {
         st = cug_fail(CUG_EINVAL, "%s: header of %zu bytes is over the format's limit of %u", where, json,
                       CUG_ST_MAX_HEADER);
         goto cleanup;
@@ -77,7 +82,12 @@ cug_status cug_st_header(const char *where, const cug_st_tensor *tensors, int n_
         goto cleanup;
     }
     memset(*bytes + 8, ' ', padded);
-    json_dumpb(header, *bytes + 8, json, JSON_COMPACT);
+    if (json_dumpb(header, *bytes + 8, json, JSON_COMPACT) != json) { /* it needs memory of its own */
+        free(*bytes);
+        *bytes = NULL;
+        st = cug_fail(CUG_ENOMEM, "%s: out of memory", where);
+        goto cleanup;
+    }
     memcpy(*bytes, &(uint64_t){padded}, 8);
     *n = 8 + padded;
 cleanup:

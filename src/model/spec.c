@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "locale_c.h"
 #include "model/spec.h"
 
 /* Names the layer at hand by the word it begins with, until it has a name. */
@@ -276,11 +277,9 @@ static cug_status finish(spec_parser *p) {
     return spec_fail(p, s, n ? n->line : p->line, "%s", cug_error());
 }
 
-cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where) {
+static cug_status parse(cug_graph **out, const char *text, const char *where) {
     cug_status st;
     spec_parser *p = 0;
-    *out = 0;
-    if (!text) return cug_fail(CUG_EINVAL, "cug_spec_parse: text is NULL");
     p = calloc(1, sizeof *p);
     if (!p) return cug_fail(CUG_ENOMEM, "no memory to read a spec");
     p->where = where ? where : "spec";
@@ -308,5 +307,14 @@ cleanup:
     free(p->b.origins);
     free(p->text);
     free(p);
+    return st;
+}
+
+cug_status cug_spec_parse(cug_graph **out, const char *text, const char *where) {
+    *out = 0;
+    if (!text) return cug_fail(CUG_EINVAL, "cug_spec_parse: text is NULL");
+    cug_locale_c l = cug_locale_enter();
+    cug_status st = parse(out, text, where);
+    cug_locale_leave(l);
     return st;
 }

@@ -1,5 +1,6 @@
 /* summary.c - a model in numbers. */
 #include "model/summary.h"
+#include "locale_c.h"
 #include <cuglyph/plan.h>
 #include <stdio.h>
 
@@ -33,7 +34,7 @@ static void pool_text(char *buf, const cug_pool2d_shape *s) {
 static void activation_text(char *buf, const cug_activation_shape *s) {
     static const char *const words[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh"};
     if (s->kind == CUG_ACT_LEAKY_RELU)
-        snprintf(buf, CUG_NODE_TEXT, "leaky_relu slope=%g", (double)s->slope);
+        cug_print(buf, CUG_NODE_TEXT, "leaky_relu slope=%g", (double)s->slope);
     else
         snprintf(buf, CUG_NODE_TEXT, "%s", words[s->kind]);
 }
@@ -53,7 +54,7 @@ const char *cug_node_text(char buf[CUG_NODE_TEXT], const cug_node *n) {
         activation_text(buf, &n->u.activation);
         break;
     case CUG_OP_DROPOUT:
-        snprintf(buf, CUG_NODE_TEXT, "dropout %.4g", (double)n->u.dropout.drop * 0x1p-32);
+        cug_print(buf, CUG_NODE_TEXT, "dropout %.4g", (double)n->u.dropout.drop * 0x1p-32);
         break;
     case CUG_OP_ADD:
     case CUG_OP_CONCAT:

@@ -1,19 +1,18 @@
 /* backend.c - the reference backend: host memory, one thread, everything done when the call returns. */
-#include "ref.h"
 #include "host_step.h"
+#include "ref.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct cug_device {
-    char text[32];
-};
-
 static cug_status ref_open(cug_device **out, const cug_device_options *opt) {
-    (void)opt; /* one device, one thread */
+    static const char *const words[] = {"float64", "float64, factors rounded to TF32",
+                                        "float64, factors rounded to bfloat16"};
     if (!out) return cug_fail(CUG_EINVAL, "ref: no place for the device");
     *out = malloc(sizeof **out);
     if (!*out) return cug_fail(CUG_ENOMEM, "ref: no memory for the device");
-    strcpy((*out)->text, "ref, 1 thread, float64");
+    (*out)->precision = opt ? opt->precision : CUG_PREC_FP32;
+    snprintf((*out)->text, sizeof(*out)->text, "ref, 1 thread, %s", words[(*out)->precision]);
     return CUG_OK;
 }
 

@@ -8,6 +8,11 @@
 
 #define REF_REAL CUG_F64
 
+struct cug_device {
+    cug_precision precision;
+    char text[64];
+};
+
 extern const cug_conv2d_ops cug_ref_conv2d;
 extern const cug_pool2d_ops cug_ref_pool2d;
 extern const cug_linear_ops cug_ref_linear;
@@ -37,5 +42,9 @@ static inline size_t ref_at(int a, int b, int c, int d, int B, int C, int D) {
 static inline void ref_start(const cug_tensor *t, int add) {
     for (size_t i = 0, n = t && !add ? cug_tensor_count(t) : 0; i < n; i++) ref_f64(t)[i] = 0;
 }
+
+/* round.c: the factors of a product as `ex`'s device rounds them. *out is the tensor's own memory in float32 precision
+ * (which rounds nothing) or when t is NULL, else a rounded copy; `copy` is what to free. */
+cug_status ref_factors(double **out, double **copy, const cug_tensor *t, const cug_exec *ex);
 
 #endif

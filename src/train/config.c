@@ -174,10 +174,17 @@ void cug_config_free(cug_config *c) {
     }
 }
 
+cug_status cug_config_whole(const cug_config *c) {
+    for (int i = 0; cug_config_row(i); i++)
+        if (cug_config_row(i)->kind == CUG_KIND_STRING && !*(char *const *)place_of(c, cug_config_row(i)))
+            return cug_fail(CUG_ENOMEM, "out of memory for option %s", cug_config_row(i)->option.key);
+    return CUG_OK;
+}
+
 cug_status cug_config_check(const cug_config *c) {
+    CUG_TRY(cug_config_whole(c));
     int onecycle = c->schedule == CUG_SCHED_ONECYCLE || c->schedule == CUG_SCHED_ONECYCLE_LINEAR;
-    if (!c->model || !*c->model || !c->data || !*c->data)
-        return cug_fail(CUG_ECONFIG_VALUE, "model and data must be named");
+    if (!*c->model || !*c->data) return cug_fail(CUG_ECONFIG_VALUE, "model and data must be named");
     if (c->min_lr > c->lr) return cug_fail(CUG_ECONFIG_VALUE, "min-lr is above lr: lower min-lr or raise lr");
     if (c->patience > 0 && c->val == 0)
         return cug_fail(CUG_ECONFIG_VALUE, "patience needs validation images, but val is 0: set val, or patience 0");

@@ -38,6 +38,9 @@ cug_status cug_config_unknown(const char *shown, const char *key);
 /* Sets one option; messages speak of the value only, callers put the place and the key before them. */
 cug_status cug_config_set_row(cug_config *c, const cug_row *row, const char *value);
 
+/* CUG_ENOMEM when a text is NULL: memory was short for its default. */
+cug_status cug_config_whole(const cug_config *c);
+
 /* Numbers as C writes them whatever the locale; the printed text reads back as exactly v. */
 int cug_parse_real(const char *text, double *v); /* 0, or -1: not a finite number, or something after it */
 void cug_format_real(double v, char *out, size_t n);

@@ -21,6 +21,7 @@ static const char *loader_word(int i) {
     static const char *const words[] = {"auto", "plain", "staged", "resident"};
     return i < 4 ? words[i] : NULL;
 }
+static const char *precision_word(int i) { return cug_precision_name((cug_precision)i); }
 static const char *conv_word(int i) {
     static const char *const words[] = {"own", "cudnn", "auto"}; /* as cug_choice */
     return i <= CUG_CHOOSE_AUTO ? words[i] : NULL;
@@ -35,7 +36,8 @@ static const char *monitor_word(int i) {
 }
 
 _Static_assert(sizeof(cug_scaling) == sizeof(int) && sizeof(cug_schedule_kind) == sizeof(int) &&
-                   sizeof(cug_opt_kind) == sizeof(int) && sizeof(cug_choice) == sizeof(int),
+                   sizeof(cug_opt_kind) == sizeof(int) && sizeof(cug_choice) == sizeof(int) &&
+                   sizeof(cug_precision) == sizeof(int),
                "words are stored through an int");
 
 #define AT(field) offsetof(cug_config, field)
@@ -113,6 +115,7 @@ static const cug_row rows[] = {
 #define GROUP "machine"
     TEXT("device", "NAME", device, "auto", "auto (cuda if there is one, else cpu), cpu, ref, cuda or cuda:N"),
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
+    WORD("precision", precision, "fp32", precision_word, "GPU: factors of products in fp32, tf32 or bf16; sums in fp32"),
     CHOICE("loader", loader, "auto", loader_word, "training batches: auto, plain, staged (sent ahead), resident"),
     WORD("conv", conv, "own", conv_word, "GPU: whose convolutions: own, cudnn, auto (the faster, timed once)"),
     WORD("gemm", gemm, "own", gemm_word, "GPU: whose dense layers: own, cublas, auto"),
@@ -132,7 +135,7 @@ const cug_option *cug_option_at(int i) { return i >= 0 && i < N_ROWS ? &rows[i].
 
 int cug_config_find(const char *key) {
     for (int i = 0; i < N_ROWS; i++)
-        if (strcmp(rows[i].option.key, key) == 0) return i;
+        if (*rows[i].option.key == *key && strcmp(rows[i].option.key, key) == 0) return i;
     return -1;
 }
 

@@ -33,8 +33,11 @@ static cug_status no_library_wanted(const cug_config *c, const char *lead, const
 }
 
 cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_device **dev, const char **note) {
-    cug_device_options opt = {
-        .threads = (int)c->threads, .conv = c->conv, .gemm = c->gemm, .nondeterministic = c->nondeterministic};
+    cug_device_options opt = {.threads = (int)c->threads,
+                              .precision = c->precision,
+                              .conv = c->conv,
+                              .gemm = c->gemm,
+                              .nondeterministic = c->nondeterministic};
     char name[32];
     if (note) *note = "";
     if (strcmp(c->device, "auto") != 0) {
@@ -61,6 +64,11 @@ cug_status cug_device_open(const cug_config *c, const cug_backend **be, cug_devi
         if (note) *note = note_text;
     }
     CUG_TRY(no_library_wanted(c, "", cuda ? cug_error() : "this build has no CUDA"));
+    if (c->precision != CUG_PREC_FP32) {
+        const char *why = cuda ? cug_error() : "this build has no CUDA";
+        return cug_fail(CUG_ENOTSUP, "--precision %s needs a GPU (%.400s); the CPU computes in --precision fp32",
+                        cug_precision_name(c->precision), why);
+    }
     *be = cug_backend_find("cpu");
     return (*be)->open(dev, &opt);
 }

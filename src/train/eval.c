@@ -82,6 +82,7 @@ static cug_status open_source(source *s, const cug_eval_request *req) {
     CUG_TRY(set_text(&s->config, "data", req->data));
     CUG_TRY(set_text(&s->config, "data-dir", req->data_dir));
     CUG_TRY(set_text(&s->config, "device", req->device));
+    CUG_TRY(set_text(&s->config, "precision", req->precision));
     if ((s->config.conv || s->config.gemm) && !gpu_meant(s->config.device))
         s->config.conv = s->config.gemm = CUG_CHOOSE_OWN;
     CUG_TRY(set_text(&s->config, "conv", req->conv));

@@ -1,5 +1,6 @@
 /* job.c - opens data, model and device as a config says, and runs a part of the data through a net. */
 #include "train/job.h"
+#include "train/config_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ static cug_status open_data(job *j, const cug_config *c) {
 
 cug_status job_open(job *j, const cug_config *c) {
     memset(j, 0, sizeof *j);
+    CUG_TRY(cug_config_whole(c));
     CUG_TRY(open_model(j, c));
     CUG_TRY(open_data(j, c));
     return cug_device_open(c, &j->be, &j->dev, &j->device_note);

@@ -80,8 +80,8 @@ cug_status trainer_log_final(trainer *t, const cug_evaluation *test, const char 
     char digest[SHA256_DIGEST_STRING_LENGTH];
     CUG_TRY(weights_digest(t, digest));
     json_t *o = final_json(t, test, weights, stopped_early);
-    if (o) json_object_set_new(o, "weights_sha256", json_string(digest));
-    char path[4200], *pretty = o ? json_dumps(o, JSON_INDENT(2) | REPORT_DIGITS) : 0;
+    int whole = o && json_object_set_new(o, "weights_sha256", json_string(digest)) == 0;
+    char path[4200], *pretty = whole ? json_dumps(o, JSON_INDENT(2) | REPORT_DIGITS) : 0;
     if (!pretty) {
         json_decref(o);
         return cug_fail(CUG_ENOMEM, "out of memory for the final metrics");

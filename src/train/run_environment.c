@@ -68,7 +68,7 @@ cug_status cug_run_environment(cug_run *r, const char *device_line) {
     json_t *facts = describe(device_line ? device_line : "");
     char *text = facts ? json_dumps(facts, JSON_INDENT(2)) : NULL;
     json_decref(facts);
-    if (!text) return cug_fail(CUG_EINVAL, "%s: the device's description is not valid UTF-8", r->path);
+    if (!text) return cug_fail(CUG_ENOMEM, "%s: out of memory for a description of this machine", r->path);
     size_t n = strlen(text);
     text[n] = '\n'; /* in place of the terminator: the file ends in a line break */
     cug_status st = cug_write_atomic(cug_run_file(r, "environment.json", path, sizeof path), text, n + 1);

@@ -19,7 +19,8 @@ static char *progress_json(const progress *p) {
     return text;
 }
 
-static cug_status progress_parse(progress *p, const char *text, const char *path) {
+/* `batches`: of an epoch. Steps, epochs and batches of the run must tell the same story. */
+static cug_status progress_parse(progress *p, const char *text, size_t batches, const char *path) {
     json_error_t err;
     json_int_t step, epoch, batch, correct, count, best_epoch, bad, jsonl, csv;
     json_t *best = 0, *o = text ? json_loads(text, 0, &err) : 0;
@@ -28,13 +29,20 @@ static cug_status progress_parse(progress *p, const char *text, const char *path
                           "best", &best, "best_epoch", &best_epoch, "bad_epochs", &bad, "log_jsonl", &jsonl, "log_csv",
                           &csv, "seconds", &p->seconds) != 0) {
         json_decref(o);
+        if (text) return cug_fail(CUG_ECKPT_HEADER, "%s: its training progress cannot be read", path);
         return cug_fail(CUG_ECKPT_HEADER, "%s: no training progress in it; it can be evaluated but not resumed", path);
     }
     p->has_best = json_is_real(best);
     p->best = p->has_best ? json_real_value(best) : 0;
     json_decref(o);
-    if (step < 0 || epoch < 0 || batch < 0 || correct < 0 || count < 0 || jsonl < 0 || csv < 0)
+    if (step < 0 || epoch < 0 || batch < 0 || correct < 0 || count < 0 || jsonl < 0 || csv < 0 || best_epoch < 0 ||
+        bad < 0)
         return cug_fail(CUG_ECKPT_HEADER, "%s: negative counters in its training progress", path);
+    if (epoch > CUG_MAX_EPOCHS || (uint64_t)batch > batches ||
+        (uint64_t)step != (uint64_t)epoch * batches + (uint64_t)batch)
+        return cug_fail(CUG_ECKPT_MISMATCH,
+                        "%s: %lld steps are not %lld epochs of %zu batches and %lld more: not this run's checkpoint",
+                        path, (long long)step, (long long)epoch, batches, (long long)batch);
     p->step = (uint64_t)step, p->epoch = epoch, p->batch = (uint64_t)batch;
     p->metrics.correct = correct, p->metrics.count = count;
     p->best_epoch = best_epoch, p->bad_epochs = bad;
@@ -45,12 +53,14 @@ static cug_status progress_parse(progress *p, const char *text, const char *path
 /* What a reader needs to use the weights: how pixels become numbers, and what the outputs mean. */
 static char *data_json(const job *j, const cug_config *c) {
     json_t *names = json_array();
-    for (int i = 0; names && i < j->d->classes; i++) json_array_append_new(names, json_string(j->d->class_names[i]));
+    int whole = names != 0;
+    for (int i = 0; whole && i < j->d->classes; i++)
+        whole = json_array_append_new(names, json_string(j->d->class_names[i])) == 0;
     const cug_images *im = &j->d->train;
     json_t *o = json_pack("{s:s s:[iii] s:s s:f s:f s:f s:f s:o}", "name", j->d->name, "shape", im->H, im->W, im->C,
                           "scaling", cug_scaling_name(c->scale), "scale", (double)j->scale, "shift", (double)j->shift,
                           "mean", j->mean, "sd", j->sd, "classes", names);
-    char *text = o ? json_dumps(o, EXACT) : 0;
+    char *text = o && whole ? json_dumps(o, EXACT) : 0;
     json_decref(o);
     return text;
 }
@@ -98,7 +108,7 @@ cug_status trainer_load(trainer *t, const char *file, int everything) {
     }
     CUG_GOTO(cug_net_upload(t->j.net, s.params, everything ? s.state : 0));
     if (everything) {
-        CUG_GOTO(progress_parse(&t->at, cug_snapshot_meta(&s, "progress"), path));
+        CUG_GOTO(progress_parse(&t->at, cug_snapshot_meta(&s, "progress"), t->batches, path));
         CUG_GOTO(cug_run_log_truncate(t->run, t->at.log_jsonl, t->at.log_csv));
         CUG_GOTO(cug_net_metrics_write(t->j.net, &t->at.metrics));
     }

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "locale_c.h"
 #include "train/trainer.h"
 
 #define LAST "last.safetensors"
@@ -240,13 +241,20 @@ static cug_status keep_config(trainer *t) {
     return cug_config_print(&copy, &t->config_text);
 }
 
+static cug_status write_config(const trainer *t) {
+    char path[4200];
+    cug_run_file(t->run, "config", path, sizeof path);
+    return cug_write_atomic(path, t->config_text, strlen(t->config_text));
+}
+
 static cug_status begin(trainer *t, const cug_train_request *req) {
     char path[4200];
-    cug_run_file(t->run, "config", path, sizeof path); /* also on resume: it may go on for longer than it began */
-    CUG_TRY(cug_write_atomic(path, t->config_text, strlen(t->config_text)));
+    if (req->resume && access(cug_run_file(t->run, LAST, path, sizeof path), F_OK) == 0) {
+        CUG_TRY(trainer_load(t, LAST, 1)); /* a config that does not fit the checkpoint replaces none */
+        return write_config(t);            /* it may go on for longer than it began */
+    }
+    CUG_TRY(write_config(t));
     if (req->resume) {
-        cug_run_file(t->run, LAST, path, sizeof path);
-        if (access(path, F_OK) == 0) return trainer_load(t, LAST, 1);
         CUG_TRY(cug_run_log_truncate(t->run, 0, 0)); /* stopped before its first checkpoint */
     } else {
         CUG_TRY(cug_run_environment(t->run, t->j.be->describe(t->j.dev)));
@@ -260,9 +268,9 @@ static void announce(trainer *t, int resumed) {
     if (*t->j.device_note) note(t, CUG_EVENT_NOTE, t->j.device_note);
     cug_net_memory m;
     cug_net_memory_used(t->j.net, &m);
-    snprintf(line, sizeof line, "%s: %zu parameters, %s, %zu training + %zu validation images, %s, %.1f MB",
-             t->j.g->name, t->j.g->param_count, t->j.d->name, t->j.n_train, t->j.n_val, t->j.be->describe(t->j.dev),
-             (double)m.total / 1e6);
+    cug_print(line, sizeof line, "%s: %zu parameters, %s, %zu training + %zu validation images, %s, %.1f MB",
+              t->j.g->name, t->j.g->param_count, t->j.d->name, t->j.n_train, t->j.n_val, t->j.be->describe(t->j.dev),
+              (double)m.total / 1e6);
     note(t, CUG_EVENT_START, line);
     if (!resumed) return;
     snprintf(line, sizeof line, "resumed at epoch %lld, step %llu", (long long)t->at.epoch + 1,

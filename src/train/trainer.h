@@ -6,6 +6,8 @@
 
 #include "train/job.h"
 
+#define CUG_MAX_EPOCHS 1000000 /* the option's largest value */
+
 /* Where a run stands: everything, besides weights and optimizer state, that going on exactly needs. */
 typedef struct progress {
     uint64_t step;       /* optimizer steps done */

@@ -12,6 +12,7 @@ typedef int (*Scenario)(int bug);
 
 int in_a_block(int bug), in_a_warp(int bug), async_copies(int bug), dynamic_memory(int bug), across_blocks(int bug),
     addresses(int bug);
+int tensor_cores_tf32(int bug), tensor_cores_bf16(int bug);
 int staging(int bug), results(int bug), handles(int bug), memory(int bug), graphs(int bug), threads(int bug);
 int dense(int bug), convolution(int bug);
 

@@ -59,6 +59,10 @@ void *dynamic_shared(size_t alignment);
 void copy_async16(void *shared, const void *global, bool valid, Site s);
 void copy_commit();
 void copy_wait(int keep);
+uint32_t to_tf32(float x, Site s);
+uint32_t pack_bf16(float low, float high, Site s);
+void mma_tf32(float *d, const uint32_t *a, const uint32_t *b, Site s);
+void mma_bf16(float *d, const uint32_t *a, const uint32_t *b, Site s);
 
 // A launch: the kernel with its arguments, copied when it is queued and run when its turn comes.
 struct Call {
@@ -257,5 +261,15 @@ inline void cug_copy_async16(void *shared, const void *global, bool valid = true
 }
 inline void cug_copy_commit() { emu::copy_commit(); }
 template <int keep> inline void cug_copy_wait() { emu::copy_wait(keep); }
+
+#define CUG_HAS_MMA 1
+inline uint32_t cug_to_tf32(float x, EMU_SITE) { return emu::to_tf32(x, EMU_HERE); }
+inline uint32_t cug_pack_bf16(float low, float high, EMU_SITE) { return emu::pack_bf16(low, high, EMU_HERE); }
+inline void cug_mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], EMU_SITE) {
+    emu::mma_tf32(d, a, b, EMU_HERE);
+}
+inline void cug_mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], EMU_SITE) {
+    emu::mma_bf16(d, a, b, EMU_HERE);
+}
 
 #endif

@@ -46,6 +46,7 @@ int gpu_report_close(gpu_check *c);
 double gpu_now(void);
 cudaStream_t gpu_stream(const gpu_check *c); /* the device's compute stream */
 uint32_t gpu_random(uint64_t *seed);
+int gpu_has_mma(void); /* door_check.c: tensor cores on TF32 and bfloat16 */
 
 /* --- the parts ------------------------------------------------------------------------------------------------------
  */

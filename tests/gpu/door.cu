@@ -141,13 +141,69 @@ static __global__ void door_bits_kernel(uint32_t *out, const uint32_t *in) {
     AT(3) = __ldg(in + DOOR_IN - 1 - t);
 }
 
+// A number with all of a float's digits, its exponent near 0; near ties of TF32 and bfloat16 where `u` asks for it.
+static __device__ uint32_t door_number(uint32_t u) {
+    const uint32_t ties[] = {0, 0x1000, 0x8000, 0xfff}, bits = (u & 0x807fffffu) | (120 + (u >> 23 & 15)) << 23;
+    return u >> 27 & 1 ? (bits & ~0xffffu) | (bits & 0x1e000u) | ties[u >> 28 & 3] : bits;
+}
+
+static __global__ void door_tf32_kernel(uint32_t *out, const uint32_t *in) {
+    const int t = static_cast<int>(threadIdx.x);
+    AT(0) = cug_to_tf32(__uint_as_float(door_number(in[t])));
+    AT(1) = cug_to_tf32(__uint_as_float(t & 1 ? 0xff7ffff0u : 0x7f7fefffu)); // to infinity; to the largest there is
+    AT(2) = cug_to_tf32(__uint_as_float(in[t] & 0x807fffffu));               // denormal
+    const float nan = __uint_as_float(cug_to_tf32(__uint_as_float(0x7fc00000u)));
+    AT(3) = nan != nan ? 1 : 0;
+}
+
+static __global__ void door_bf16_kernel(uint32_t *out, const uint32_t *in) {
+    const int t = static_cast<int>(threadIdx.x);
+    AT(0) = cug_pack_bf16(__uint_as_float(door_number(in[t])), __uint_as_float(door_number(in[t + 1])));
+    AT(1) = cug_pack_bf16(__uint_as_float(0x7f7f8000u), __uint_as_float(0xff7f7fffu)); // to infinity; to the largest
+    AT(2) = cug_pack_bf16(__uint_as_float(in[t] & 0x807fffffu), 0.0f);                 // denormal
+    const uint32_t nan = cug_pack_bf16(__uint_as_float(0x7fc00000u), 0.0f);
+    AT(3) = (nan & 0x7fff) > 0x7f80 ? 1 : 0;
+}
+
+// A factor, small and whole: element (row, column) of a, or (column, row) of b. d starts at the lane's own numbers.
+static __device__ float door_factor(const uint32_t *in, int row, int column) {
+    return static_cast<float>(static_cast<int>(in[row * 16 + column] & 15) - 8);
+}
+
+static __global__ void door_mma_tf32_kernel(uint32_t *out, const uint32_t *in) {
+    const int t = static_cast<int>(threadIdx.x), l = t % 32, g = l / 4, c = l % 4;
+    const uint32_t *a = in + t / 32, *b = in + 1024 + t / 32; // each warp has numbers of its own
+    float d[4];
+    uint32_t fa[4], fb[2];
+    for (int i = 0; i < 4; i++) d[i] = static_cast<float>(l * 4 + i);
+    for (int i = 0; i < 4; i++) fa[i] = cug_to_tf32(door_factor(a, g + i % 2 * 8, c + i / 2 * 4));
+    for (int i = 0; i < 2; i++) fb[i] = cug_to_tf32(door_factor(b, g, c + i * 4));
+    cug_mma_tf32(d, fa, fb);
+    for (int i = 0; i < 4; i++) AT(i) = __float_as_uint(d[i]);
+}
+
+static __global__ void door_mma_bf16_kernel(uint32_t *out, const uint32_t *in) {
+    const int t = static_cast<int>(threadIdx.x), l = t % 32, g = l / 4, c = l % 4 * 2;
+    const uint32_t *a = in + t / 32, *b = in + 1024 + t / 32;
+    float d[4];
+    uint32_t fa[4], fb[2];
+    for (int i = 0; i < 4; i++) d[i] = static_cast<float>(l * 4 + i);
+    for (int i = 0; i < 4; i++) {
+        const int row = g + i % 2 * 8, k = c + i / 2 * 8;
+        fa[i] = cug_pack_bf16(door_factor(a, row, k), door_factor(a, row, k + 1));
+    }
+    for (int i = 0; i < 2; i++) fb[i] = cug_pack_bf16(door_factor(b, g, c + i * 8), door_factor(b, g, c + i * 8 + 1));
+    cug_mma_bf16(d, fa, fb);
+    for (int i = 0; i < 4; i++) AT(i) = __float_as_uint(d[i]);
+}
+
 typedef void door_kernel(uint32_t *out, const uint32_t *in);
 
 cudaError_t door_run(door_kind kind, uint32_t *out, const uint32_t *in, cudaStream_t stream) {
-    static door_kernel *const kernels[DOOR_COUNT] = {door_warp_kernel,    door_block_kernel,   door_shuffle_kernel,
-                                                     door_vote_kernel,    door_barrier_kernel, door_copy_kernel,
-                                                     door_dynamic_kernel, door_fma_kernel,     door_ieee_kernel,
-                                                     door_atomic_kernel,  door_bits_kernel};
+    static door_kernel *const kernels[DOOR_COUNT] = {
+        door_warp_kernel, door_block_kernel,   door_shuffle_kernel, door_vote_kernel,     door_barrier_kernel,
+        door_copy_kernel, door_dynamic_kernel, door_fma_kernel,     door_ieee_kernel,     door_atomic_kernel,
+        door_bits_kernel, door_tf32_kernel,    door_bf16_kernel,    door_mma_tf32_kernel, door_mma_bf16_kernel};
     const size_t shared = kind == DOOR_DYNAMIC ? DOOR_SHARED : 0;
     return CUG_LAUNCH(kernels[kind], 1, DOOR_THREADS, shared, stream, out, in);
 }

@@ -107,6 +107,46 @@ static uint32_t want_bits(int k, int t, const uint32_t *in) {
     return want[k];
 }
 
+static uint32_t number(uint32_t u) {
+    const uint32_t ties[] = {0, 0x1000, 0x8000, 0xfff}, bits = (u & 0x807fffffu) | (120 + (u >> 23 & 15)) << 23;
+    return u >> 27 & 1 ? (bits & ~0xffffu) | (bits & 0x1e000u) | ties[u >> 28 & 3] : bits;
+}
+
+/* The nearest number with its last `drop` bits zero, found among the two there are. */
+static uint32_t nearest(uint32_t bits, int drop, int ties_to_even) {
+    uint32_t low = bits >> drop << drop, high = low + (1u << drop);
+    double x = (double)float_of(bits & 0x7fffffff), below = x - (double)float_of(low & 0x7fffffff);
+    double above = ldexp(1, ilogb((double)float_of((low & 0x7fffffff) | 1u << drop)) - 23 + drop);
+    if ((low & 0x7f800000) == 0) above = ldexp(1, -149 + drop); /* denormal: all spaced alike */
+    above -= below;
+    int up = below > above || (below == above && (!ties_to_even || (low >> drop & 1)));
+    return up ? high : low;
+}
+
+static uint32_t want_tf32(int k, int t, const uint32_t *in) {
+    const uint32_t want[] = {nearest(number(in[t]), 13, 0), t & 1 ? 0xff800000u : 0x7f7fe000u,
+                             nearest(in[t] & 0x807fffffu, 13, 0), 1};
+    return want[k];
+}
+
+static uint32_t want_bf16(int k, int t, const uint32_t *in) {
+    const uint32_t want[] = {nearest(number(in[t]), 16, 1) >> 16 | (nearest(number(in[t + 1]), 16, 1) & 0xffff0000u),
+                             0xff7f7f80u, nearest(in[t] & 0x807fffffu, 16, 1) >> 16, 1};
+    return want[k];
+}
+
+static int factor(const uint32_t *in, int row, int column) { return (int)(in[row * 16 + column] & 15) - 8; }
+
+/* Register k of thread t is element (row, column) of a 16 x 8 matrix. */
+static uint32_t want_mma(int k, int t, const uint32_t *in, int terms) {
+    const uint32_t *a = in + t / 32, *b = in + 1024 + t / 32;
+    int l = t % 32, row = l / 4 + k / 2 * 8, column = l % 4 * 2 + k % 2, sum = l * 4 + k;
+    for (int i = 0; i < terms; i++) sum += factor(a, row, i) * factor(b, column, i);
+    return bits_of((float)sum);
+}
+static uint32_t want_mma_tf32(int k, int t, const uint32_t *in) { return want_mma(k, t, in, 8); }
+static uint32_t want_mma_bf16(int k, int t, const uint32_t *in) { return want_mma(k, t, in, 16); }
+
 static const struct {
     const char *name;
     want_fn *want;
@@ -122,13 +162,26 @@ static const struct {
     [DOOR_IEEE] = {"IEEE division, root, denormals", want_ieee},
     [DOOR_ATOMIC] = {"integer atomics", want_atomic},
     [DOOR_BITS] = {"bits", want_bits},
+    [DOOR_TF32] = {"rounding to TF32", want_tf32},
+    [DOOR_BF16] = {"rounding to bfloat16", want_bf16},
+    [DOOR_MMA_TF32] = {"matrix products in TF32", want_mma_tf32},
+    [DOOR_MMA_BF16] = {"matrix products in bfloat16", want_mma_bf16},
 };
 
 enum { WORDS = DOOR_OUT * DOOR_THREADS };
 
+int gpu_has_mma(void) {
+    int major = 0;
+    return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess && major >= 8;
+}
+
 static void check_door(gpu_check *c, door_kind kind, uint32_t *out, const uint32_t *in, const uint32_t *host_in) {
     static uint32_t got[WORDS];
     if (!gpu_part(c, 20, "door: %s", doors[kind].name)) return;
+    if (kind >= DOOR_TF32 && !gpu_has_mma()) {
+        gpu_end(c, GPU_SKIPPED, "needs compute capability 8.0");
+        return;
+    }
     cug_status st = c->be->fill(c->dev, out, 0xa5, sizeof got, NULL);
     cudaError_t err = door_run(kind, out, in, gpu_stream(c));
     if (st == CUG_OK) st = c->be->download(c->dev, got, out, sizeof got, NULL);

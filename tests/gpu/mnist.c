@@ -1,4 +1,5 @@
-/* mnist.c - does it learn: cnn-d on MNIST, five epochs of Adam, as `cuglyph train cnn-d` would, on the test images. */
+/* mnist.c - does it learn: cnn-d on MNIST, five epochs of Adam, as `cuglyph train cnn-d` would, on the test images; and
+ * the same with factors in TF32 and bfloat16. */
 #include "course.h"
 #include <cuglyph/dataset.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #define BATCH 128
 #define EVAL_BATCH 250
 #define LEAST 0.98 /* five epochs give 98.9 % on the CPU */
+#define LOST 0.002 /* what rounded factors may cost */
 
 typedef struct study {
     cug_dataset *data;
@@ -46,7 +48,7 @@ static cug_status evaluate(study *k, const cug_loader *l) {
 }
 
 /* *accuracy stays when the time is over before the end. */
-static cug_status learn(gpu_check *c, study *k, double *accuracy) {
+static cug_status learn(gpu_check *c, study *k, cug_precision p, double *accuracy) {
     const cug_images *images = &k->data->train;
     const cug_loader train = {.images = images, .n = (size_t)images->count, .batch = BATCH, .shuffle = 1, .seed = 1};
     const cug_loader test = {.images = &k->data->test, .n = (size_t)k->data->test.count, .batch = EVAL_BATCH};
@@ -70,34 +72,46 @@ static cug_status learn(gpu_check *c, study *k, double *accuracy) {
     }
     if (gpu_late()) return CUG_OK;
     gpu_figure(c, (double)EPOCHS * images->count / (gpu_now() - start), "images/s",
-               "MNIST, cnn-d, batch %d, loading included", BATCH);
+               "MNIST, cnn-d, %s, batch %d, loading included", cug_precision_name(p), BATCH);
     CUG_TRY(evaluate(k, &test));
     if (gpu_late()) return CUG_OK;
     CUG_TRY(cug_net_metrics_read(k->course.net, &m, NULL));
     *accuracy = (double)m.correct / (double)m.count;
-    gpu_figure(c, 100 * *accuracy, "%", "MNIST test accuracy, cnn-d, %d epochs", EPOCHS);
+    gpu_figure(c, 100 * *accuracy, "%", "MNIST test accuracy, cnn-d, %s, %d epochs", cug_precision_name(p), EPOCHS);
     return CUG_OK;
 }
 
-void check_mnist(gpu_check *c) {
+/* Returns the accuracy, 0 where there is none. */
+static double check_precision(gpu_check *c, cug_precision p, double least) {
     const char *where = getenv("CUGLYPH_DATA");
     study k = {0};
     double accuracy = 0;
-    if (!gpu_part(c, 60, "MNIST")) return;
+    if (!gpu_part(c, 60, "MNIST, %s", cug_precision_name(p))) return 0;
     if (!where || !*where) {
         gpu_end(c, GPU_SKIPPED, "CUGLYPH_DATA does not say where it is");
-        return;
+        return 0;
     }
-    cug_status st = open_data(&k);
-    if (st == CUG_OK) st = learn(c, &k, &accuracy);
-    if (st == CUG_ENOENT)
+    gpu_check here = *c;
+    cug_status st = c->be->open(&here.dev, &(cug_device_options){.precision = p});
+    if (st != CUG_OK) here.dev = NULL;
+    if (st == CUG_OK) st = open_data(&k);
+    if (st == CUG_OK) st = learn(&here, &k, p, &accuracy);
+    if (st == CUG_ENOENT || (st == CUG_ENOTSUP && p != CUG_PREC_FP32))
         gpu_end(c, GPU_SKIPPED, "%s", cug_error());
     else if (st != CUG_OK)
         gpu_end(c, GPU_FAILED, "%s", cug_error());
     else if (accuracy == 0 && gpu_late())
         gpu_end(c, GPU_SKIPPED, "the time was over before %d epochs and the test images were through", EPOCHS);
     else
-        gpu_end(c, accuracy >= LEAST ? GPU_OK : GPU_FAILED, "test accuracy %.2f %%, at least %.0f %% expected",
-                100 * accuracy, 100 * LEAST);
+        gpu_end(c, accuracy >= least ? GPU_OK : GPU_FAILED, "test accuracy %.2f %%, at least %.2f %% expected",
+                100 * accuracy, 100 * least);
     study_free(&k);
+    c->be->close(here.dev);
+    return accuracy;
+}
+
+void check_mnist(gpu_check *c) {
+    const double plain = check_precision(c, CUG_PREC_FP32, LEAST);
+    for (cug_precision p = CUG_PREC_TF32; p <= CUG_PREC_BF16; p++)
+        check_precision(c, p, plain - LOST > LEAST ? plain - LOST : LEAST);
 }

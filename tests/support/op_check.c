@@ -252,10 +252,12 @@ static void compare_floats(op_world *w, op_side *s, const op_call *c, int i, con
     const op_slot *slot = &c->slots[i];
     const double *want = w->ref.value[i], *got = s->value[i], u = unit_roundoff(s);
     int exact = slot->atol == 0 && slot->rtol == 0 && !terms;
+    const double roundoffs = w->precision == CUG_PREC_FP32 ? 4 : 8; /* tensor cores cut off where others round */
     size_t wrong = 0, at = 0, far = 0, far_max = slot->count / 1000 > 10 ? slot->count / 1000 : 10;
     for (size_t k = 0; k < slot->count; k++) {
         double expect = exact && s->be->real != CUG_F64 ? (double)(float)want[k] : want[k];
-        double tol = slot->atol + slot->rtol * fabs(expect), sum = terms ? (4 * u + w->product_error) * terms[k] : 0;
+        double tol = slot->atol + slot->rtol * fabs(expect);
+        double sum = terms ? (roundoffs * u + w->product_error) * terms[k] : 0;
         if (within(got[k], expect, tol + sum)) continue;
         if (terms && far++ < far_max && within(got[k], expect, tol + 2 * sum)) continue;
         if (!wrong++) at = k;
@@ -297,6 +299,64 @@ void op_compare(op_world *w, const op_call *c) {
                 compare_floats(w, s, c, i, sums);
             else
                 compare_bytes(w, s, c, i);
+        }
+    }
+}
+
+/* --- numbers from elsewhere --------------------------------------------------------------------------------------- */
+
+static void against_floats(op_world *w, op_side *s, const op_call *c, int i, const double *want, int wide) {
+    const op_slot *slot = &c->slots[i];
+    const double *terms = slot->by_terms ? (const double *)(void *)((char *)w->terms.buf[i] + OP_GUARD) : NULL;
+    int exact = slot->atol == 0 && slot->rtol == 0 && !terms, tight = wide && s->be->real == CUG_F64;
+    double u = wide ? 0x1p-24 : 0x1p-23; /* float32 on both sides: two roundoffs */
+    size_t wrong = 0, at = 0, far = 0, far_max = slot->count / 1000 > 10 ? slot->count / 1000 : 10;
+    for (size_t k = 0; k < slot->count; k++) {
+        double got = s->value[i][k], expect = want[k], sum = terms ? terms[k] : 0;
+        if (tight) {
+            if (within(got, expect, OP_WIDE_ATOL + OP_WIDE_RTOL * (fabs(expect) + sum))) continue;
+        } else {
+            if (exact) got = (double)(float)got, expect = (double)(float)expect;
+            double tol = slot->atol + slot->rtol * fabs(expect);
+            if (within(got, expect, tol + 4 * u * sum)) continue;
+            if (terms && far++ < far_max && within(got, expect, tol + 8 * u * sum)) continue;
+        }
+        if (!wrong++) at = k;
+    }
+    if (wrong)
+        op_failed(w, "%s [%s] on %s: %s: %zu of %zu differ, first at %zu: got %.17g, want %.17g (terms %.3g)", c->op,
+                  c->name, s->label, slot->name, wrong, slot->count, at, s->value[i][at], want[at],
+                  terms ? terms[at] : 0.0);
+}
+
+/* Integers of any width against int32_t. */
+static void against_integers(op_world *w, op_side *s, const op_call *c, int i, const int32_t *want) {
+    const op_slot *slot = &c->slots[i];
+    size_t size = op_element(s, slot);
+    for (size_t k = 0; k < slot->count; k++) {
+        int64_t got = 0; /* little-endian, none negative but int32_t */
+        memcpy(&got, s->first[i] + OP_GUARD + k * size, size);
+        if (slot->dtype == CUG_I32) got = (int32_t)got;
+        if (got == want[k]) continue;
+        op_failed(w, "%s [%s] on %s: %s: element %zu of %zu is %lld, not %d", c->op, c->name, s->label, slot->name, k,
+                  slot->count, (long long)got, (int)want[k]);
+        return;
+    }
+}
+
+void op_against(op_world *w, const op_call *c, const void *const want[OP_SLOTS], int wide) {
+    int terms = 0;
+    for (int i = 0; i < OP_SLOTS; i++) terms |= c->slots[i].by_terms;
+    if (terms && run_terms(w, c)) return;
+    for (int j = -1; j < w->sides; j++) {
+        op_side *s = j < 0 ? &w->ref : &w->side[j];
+        if (op_run(w, s, c) != 1) continue;
+        for (int i = 0; i < OP_SLOTS; i++) {
+            if (!want[i] || c->slots[i].role == OP_ABSENT) continue;
+            if (c->slots[i].dtype == CUG_F64)
+                against_floats(w, s, c, i, want[i], wide);
+            else
+                against_integers(w, s, c, i, want[i]);
         }
     }
 }

@@ -28,7 +28,8 @@ typedef struct {
     /* How a float output is judged: |got - ref| <= atol + rtol |ref| + 4 u terms, u the float type's roundoff and terms
      * what the reference makes of the inputs' absolute values. Sums may exceed that for one element in a thousand (ten
      * in a small tensor) up to 8 u: plain float32 sums of 10 to 1,600 terms do, about once in 10^5 elements. All zero:
-     * equal to the reference rounded to the float type. */
+     * equal to the reference rounded to the float type. Where factors are rounded (op_world.precision), 8 u and 16 u:
+     * tensor cores cut sums off where others round them. */
     double atol, rtol;
     int by_terms;
     const double *terms; /* instead of that second reference run */
@@ -72,6 +73,7 @@ typedef struct {
     int sides;
     int small; /* leave the full batches out */
     int tiny;  /* and whatever else is much work */
+    cug_precision precision;
     /* How far one term of a sum may be off besides, relative: factors that a library rounds in its own way. */
     double product_error;
     void **owned;
@@ -79,9 +81,10 @@ typedef struct {
 } op_world;
 
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
- * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. 0 on success.
+ * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. Everything in
+ * `precision`, the reference included. 0 on success.
  * CUGLYPH_TEST_BACKEND=cuda: that backend alone, and it is an error if it does not open. CUGLYPH_TEST_TINY=1: tiny. */
-int op_open(op_world *w, FILE *log, int with_ref);
+int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision);
 /* ref, in float64 throughout, and one cuda device with these options, whose library may round both factors of a product
  * to TF32 or bfloat16, to nearest or towards zero. -1: it does not open, cug_error() says why. */
 int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label);
@@ -100,6 +103,13 @@ void op_failed(op_world *w, const char *fmt, ...) __attribute__((format(printf, 
 
 /* Runs the call on ref and on every side, and compares. */
 void op_compare(op_world *w, const op_call *c);
+/* Runs the call on ref and on every side and holds each against numbers from elsewhere: want[i] of slot i, double (or
+ * int32_t for an integer slot), NULL: not looked at. wide: they were computed in float64, else in float32. Slots judge
+ * float32 sides as in op_compare, and wants in float32 make that of ref as well; ref in float64 has to agree to
+ * OP_WIDE_RTOL of the number and of its terms. */
+void op_against(op_world *w, const op_call *c, const void *const want[OP_SLOTS], int wide);
+#define OP_WIDE_RTOL 1e-12
+#define OP_WIDE_ATOL 1e-14
 /* Every argument wrong in turn (NULL, other type, other size, no memory, no shape): CUG_EINVAL, nothing written.
  * `optional` is a bit mask of slots that may be NULL. */
 void op_bad_arguments(op_world *w, const op_call *c, unsigned optional);
@@ -115,7 +125,9 @@ int op_run(op_world *w, op_side *s, const op_call *c);
 void *op_memory(op_world *w, size_t bytes);                                   /* zeroed */
 double *op_integers(op_world *w, uint64_t seed, size_t n, int lo, int hi);    /* whole numbers in [lo, hi] */
 double *op_reals(op_world *w, uint64_t seed, size_t n, double lo, double hi); /* uniform, exact in float32 */
-double *op_distinct(op_world *w, uint64_t seed, size_t n);                    /* a permutation of 0..n-1, minus n/2 */
+/* x in float32 as the precision rounds a factor, worked out on the number rather than on its bits. */
+double op_rounded(double x, cug_precision p);
+double *op_distinct(op_world *w, uint64_t seed, size_t n); /* a permutation of 0..n-1, minus n/2 */
 int32_t *op_int32(op_world *w, uint64_t seed, size_t n, int32_t lo, int32_t hi);
 uint8_t *op_bytes(op_world *w, uint64_t seed, size_t n, unsigned lo, unsigned hi);
 void op_release(op_world *w);

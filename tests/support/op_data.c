@@ -1,5 +1,6 @@
 /* op_data.c - numbers for tests: the same on every machine, exact in float32. */
 #include "op_check.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,4 +78,16 @@ double *op_keep(op_world *w, const op_side *s, const op_call *c, int i) {
 void *op_keep_bytes(op_world *w, const op_side *s, const op_call *c, int i) {
     size_t bytes = c->slots[i].count * op_element(s, &c->slots[i]);
     return memcpy(op_memory(w, bytes), s->first[i] + OP_GUARD, bytes);
+}
+
+double op_rounded(double x, cug_precision p) {
+    const double f = (double)(float)x;
+    int exponent;
+    if (p == CUG_PREC_FP32 || !isfinite(f)) return f;
+    (void)frexp(f, &exponent);
+    const int digits = p == CUG_PREC_TF32 ? 11 : 8; /* with the one before the point */
+    const int last =
+        (exponent < -125 ? -125 : exponent) - digits; /* denormal numbers are spaced like the least normal */
+    const double m = ldexp(f, -last);
+    return (double)(float)ldexp(p == CUG_PREC_TF32 ? round(m) : rint(m), last);
 }

@@ -22,9 +22,10 @@ void op_failed(op_world *w, const char *fmt, ...) {
     va_end(ap);
 }
 
-static int side_open(op_side *s, const cug_backend *be, int threads, const char *isa) {
+static int side_open(const op_world *w, op_side *s, const cug_backend *be, int threads, const char *isa) {
     *s = (op_side){.be = be};
-    if (be->open(&s->dev, &(cug_device_options){.threads = threads}) != CUG_OK) return -1;
+    const cug_device_options o = {.threads = threads, .precision = w->precision};
+    if (be->open(&s->dev, &o) != CUG_OK) return -1;
     snprintf(s->label, sizeof s->label, threads ? "%s/%d %s" : "%s", be->name, threads, isa);
     return 0;
 }
@@ -40,7 +41,7 @@ static void open_cpu_variants(op_world *w) {
     char *keep = chosen ? strdup(chosen) : NULL;
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         setenv("CUGLYPH_CPU_ISA", variants[i].isa, 1);
-        w->sides += !side_open(&w->side[w->sides], &cug_backend_cpu, variants[i].threads, variants[i].isa);
+        w->sides += !side_open(w, &w->side[w->sides], &cug_backend_cpu, variants[i].threads, variants[i].isa);
     }
     if (keep)
         setenv("CUGLYPH_CPU_ISA", keep, 1);
@@ -66,16 +67,16 @@ static void perhaps_tiny(op_world *w) {
     w->small |= w->tiny;
 }
 
-int op_open(op_world *w, FILE *log, int with_ref) {
-    *w = (op_world){.log = log, .small = with_ref};
-    if (side_open(&w->ref, &cug_backend_ref, 0, "") || side_open(&w->terms, &cug_backend_ref, 0, "")) return -1;
-    if (with_ref) return side_open(&w->side[w->sides++], &cug_backend_ref, 0, "");
+int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision) {
+    *w = (op_world){.log = log, .small = with_ref, .precision = precision};
+    if (side_open(w, &w->ref, &cug_backend_ref, 0, "") || side_open(w, &w->terms, &cug_backend_ref, 0, "")) return -1;
+    if (with_ref) return side_open(w, &w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
     const char *only = getenv("CUGLYPH_TEST_BACKEND");
     perhaps_tiny(w);
     for (int i = 0; (be = cug_backend_at(i)); i++) {
         if (be == &cug_backend_ref || (only && *only && strcmp(only, be->name) != 0)) continue;
-        if (side_open(&w->side[w->sides], be, 0, "")) {
+        if (side_open(w, &w->side[w->sides], be, 0, "")) {
             fprintf(log, "  %s: not here: %s\n", be->name, cug_error());
             continue;
         }

@@ -1,0 +1,4 @@
+/* version.c - which library this is. */
+#include <cuglyph/version.h>
+
+const char *cug_version(void) { return CUG_VERSION; }
