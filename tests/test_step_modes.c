@@ -128,6 +128,33 @@ Test(step_modes, move_images_alike) {
     if (have_cuda()) same_bits("2");
 }
 
+/* Their calls are recorded and launched again like kernels; on the emulator, the stand-ins' calls. */
+Test(step_modes, libraries_give_the_same_bits_recorded_or_not) {
+    const cug_backend *be = cug_backend_find("cuda");
+    cug_device *dev = NULL;
+    const cug_device_options libraries = {.conv = CUG_CHOOSE_LIBRARY, .gemm = CUG_CHOOSE_LIBRARY};
+    if (!be || be->open(&dev, &libraries) != CUG_OK) return;
+    be->close(dev);
+    synthetic s;
+    synthetic_make(&s);
+    for (size_t m = 0; m < 4; m += 3) { /* plain and launched op by op; staged and recorded */
+        cug_config c;
+        const char *const whole = m ? "recorded" : "op by op";
+        configure(&s, &c, m);
+        set(&c, "conv", "cudnn");
+        set(&c, "gemm", "cublas");
+        cr_assert(train(&s, &c, whole, 0, 0, NULL) == CUG_OK, "%s", cug_error());
+        if (m) {
+            expect_same_weights(&s, "op by op", whole);
+            cr_assert(train(&s, &c, "part", 0, 5, NULL) == CUG_EINTR, "%s", cug_error());
+            cr_assert(train(&s, &c, "part", 1, 0, NULL) == CUG_OK, "%s", cug_error());
+            expect_same_weights(&s, whole, "part");
+        }
+        cug_config_free(&c);
+    }
+    synthetic_remove(&s);
+}
+
 /* Looked for at log lines alone, and still the step and layer that the CPU names. */
 Test(step_modes, find_nan_in_the_step_where_it_began) {
     if (!have_cuda()) return;

@@ -1,8 +1,8 @@
-#ladder.mk - kernels on the way to the ones that training uses(bench / ladder / ladder.h).
-#make ladder[ARCH = 90] checks and times every rung on the GPU of this machine
-#make ladder - emulated checks every rung on the emulated device, toy shapes
+# ladder.mk - kernels on the way to the ones that training uses (bench/ladder/ladder.h).
+#   make ladder [ARCH=90]     checks and times every rung on the GPU of this machine
+#   make ladder-emulated      checks every rung on the emulated device, toy shapes
 LADDER_CU  := $(sort $(wildcard bench/ladder/*.cu))
-LADDER_LIB := $(wildcard src/*.c) $(filter src/ref/% src/cpu/% src/model/% src/cuda/%,$(SRC))
+LADDER_LIB := $(GPU_LIB)
 LADDER_OBJ := $(LADDER_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(BUILD)/obj/bench/ladder/main.o
 
 .PHONY: ladder ladder-program ladder-emulated

@@ -30,6 +30,7 @@ typedef struct cug_device_options {
     int threads;             /* CPU backends: 0 = one a core */
     cug_precision precision; /* cuda: needs compute capability 8.0 unless FP32; ref rounds alike; cpu: FP32 alone */
     cug_choice conv, gemm;   /* cuda: of conv2d and conv_block; of linear */
+    int nondeterministic;    /* cuda: library code is welcome that may give other bits on another run */
 } cug_device_options;
 
 /* Writes batch `seq` (0, 1, 2 ...) to host memory, and its number of samples; *n = 0: there are no more. Called on a

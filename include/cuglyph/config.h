@@ -3,6 +3,7 @@
 #define CUGLYPH_CONFIG_H
 
 #include <cuglyph/dataset.h>
+#include <cuglyph/exec.h>
 #include <cuglyph/optimizer.h>
 #include <cuglyph/schedule.h>
 #include <stdio.h>
@@ -57,6 +58,8 @@ typedef struct cug_config {
     int64_t threads;         /* 0 = one a core */
     cug_precision precision; /* fp32; words: fp32 tf32 bf16 */
     char *loader;            /* "auto": staged where there is a GPU, else plain; or plain, staged, resident */
+    cug_choice conv, gemm;   /* own: the project's kernels; or cudnn (cublas), auto */
+    int nondeterministic;    /* flag: 0 */
     int no_graph;            /* flag: 0 */
     int no_reuse;            /* flag: 0 */
     int no_fuse;             /* flag: 0 */

@@ -22,6 +22,8 @@ typedef struct cug_conv_block_shape {
 typedef struct cug_conv_block_ops {
     /* Never NULL: a backend says which combinations it has. */
     int (*supports)(const cug_conv_block_shape *s);
+    /* 0: this device would rather run the ops apart. NULL: wherever it is supported. dev may be NULL. */
+    int (*wanted)(const cug_device *dev, const cug_conv_block_shape *s);
     size_t (*workspace)(const cug_device *dev, const cug_conv_block_shape *s, cug_pass pass);
     /* Bytes that fwd writes to `saved` for bwd, in a form private to the backend. May be 0. */
     size_t (*saved_bytes)(const cug_conv_block_shape *s);

@@ -19,6 +19,7 @@ typedef struct cug_gradcheck_options {
     uint64_t seed;           /* of parameters, inputs, labels and choices; 1 */
     int threads;             /* of the cpu backend; 0 = one a core */
     cug_precision precision; /* parity: of both sides, so that tolerances stay; numeric: always FP32 */
+    cug_choice conv, gemm;   /* of the cuda backend: whose code runs; own */
 } cug_gradcheck_options;
 
 CUG_API void cug_gradcheck_defaults(cug_gradcheck_options *o);

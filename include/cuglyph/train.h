@@ -63,6 +63,7 @@ CUG_API cug_status cug_device_open(const cug_config *c, const cug_backend **be, 
  * part: "test", "val" or "train"; the run's own data, or data/data_dir where not NULL. */
 typedef struct cug_eval_request {
     const char *run, *weights, *part, *data, *data_dir, *device, *precision;
+    const char *conv, *gemm;     /* NULL: the run's own */
     int64_t eval_batch, threads; /* 0: the run's own */
     int worst;                   /* how many samples of greatest loss `samples` keeps, 0 to 10000 */
     cug_sample_scores *samples;  /* NULL: none; else made (free it): each sample's outputs are looked at too */
@@ -72,7 +73,7 @@ typedef struct cug_eval_request {
 
 typedef struct cug_eval_info {
     char weights[16]; /* "best", "last", "file" */
-    char model[CUG_NAME_MAX], data[64], device[128];
+    char model[CUG_NAME_MAX], data[64], device[512];
     char class_names[CUG_MAX_CLASSES][32];
 } cug_eval_info;
 

@@ -48,7 +48,8 @@ static cug_status make_images(stepper *s) {
         s->images.pixels[i] = (r >> 16) % 5 ? 0 : (uint8_t)(r >> 24);
     }
     for (size_t i = 0; i < n; i++) s->images.labels[i] = (int32_t)(i % (size_t)(out->C > 1 ? out->C : 2));
-    s->loader = (cug_loader){&s->images, NULL, n, s->o->batch, s->o->training, s->o->seed};
+    s->loader =
+        (cug_loader){.images = &s->images, .n = n, .batch = s->o->batch, .shuffle = s->o->training, .seed = s->o->seed};
     return CUG_OK;
 }
 

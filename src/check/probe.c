@@ -107,7 +107,7 @@ static cug_status random_batch(probe *p, const cug_gradcheck_options *o) {
 }
 
 static cug_status set_up(probe *p, const cug_gradcheck_options *o, unsigned flags) {
-    const cug_device_options d = {.threads = o->threads, .precision = o->precision};
+    const cug_device_options d = {.threads = o->threads, .precision = o->precision, .conv = o->conv, .gemm = o->gemm};
     size_t flat = p->g->flat_count * cug_dtype_size(p->be->real), n = (size_t)o->batch;
     CUG_TRY(p->be->open(&p->dev, &d));
     p->ex.device = p->dev;

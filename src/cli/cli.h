@@ -15,6 +15,8 @@ int cmd_bench(int argc, char **argv);
 
 /* `cuglyph info --device`, with argv[0] = "--device". */
 int info_devices(int argc, char **argv);
+/* `cuglyph info --choices`, with argv[0] = "--choices". */
+int info_choices(int argc, char **argv);
 
 /* "cuglyph: MESSAGE" on stderr from cug_error(), or the status's own text; returns 1. */
 int cli_fail(cug_status s);

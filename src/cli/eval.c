@@ -28,6 +28,8 @@ static void help(void) {
            "  --data-dir DIR    where it lies (default: the run's, else CUGLYPH_DATA, else the cache folder)\n"
            "  --device D        auto, cpu, ref, cuda or cuda:N (default: the run's)\n"
            "  --precision P     fp32, tf32 or bf16 (default: the run's)\n"
+           "  --conv WHOSE      GPU: convolutions by own kernels, cudnn or auto (default: the run's)\n"
+           "  --gemm WHOSE      GPU: dense layers by own kernels, cublas or auto (default: the run's)\n"
            "  --eval-batch N    images at a time (default: the run's)\n"
            "  --threads N       of the cpu backend (default: the run's)\n"
            "  --top-k K         how often the label is among the K most probable (default: 2 and 5)\n"
@@ -45,7 +47,7 @@ static int parse(int argc, char **argv, arguments *a) {
         const char **out;
     } texts[] = {{"--weights", &a->req.weights},   {"--part", &a->req.part},     {"--data", &a->req.data},
                  {"--data-dir", &a->req.data_dir}, {"--device", &a->req.device}, {"--precision", &a->req.precision},
-                 {"--worst-png", &a->worst_png}};
+                 {"--conv", &a->req.conv},         {"--gemm", &a->req.gemm},     {"--worst-png", &a->worst_png}};
     const struct {
         const char *name;
         int64_t *out;

@@ -31,6 +31,8 @@ static void help(void) {
         "  --precision P    fp32, tf32 or bf16: factors of products, on the backend and, rounded alike, in ref; "
         "central\n"
         "                   differences are always float64 (default fp32)\n"
+        "  --conv WHOSE     cuda: convolutions by own kernels, cudnn or auto (default own)\n"
+        "  --gemm WHOSE     cuda: dense layers by own kernels, cublas or auto (default own)\n"
         "  --verbose        every row of the backend tables, not only the worst of each layer and what failed\n"
         "  --help           this text\n",
         o.batch, o.entries, o.directions, (unsigned long long)o.seed);
@@ -59,6 +61,20 @@ static int precision(int argc, char **argv, int *i, cug_precision *out) {
     return k ? -1 : 0;
 }
 
+/* own, LIBRARY or auto. */
+static int whose(int argc, char **argv, int *i, const char *name, const char *library, cug_choice *out, int *rc) {
+    const char *v = 0;
+    int k = cli_value(argc, argv, i, name, &v);
+    const char *const words[] = {"own", library, "auto"}; /* as cug_choice */
+    for (int w = 0; k > 0 && w < 3; w++)
+        if (strcmp(v, words[w]) == 0) {
+            *out = (cug_choice)w;
+            return 1;
+        }
+    if (k) *rc = cli_usage("gradcheck", "%s needs own, %s or auto", name, library);
+    return k != 0;
+}
+
 static int parse(int argc, char **argv, arguments *a) {
     long long v = 0;
     int rc = 0;
@@ -67,7 +83,9 @@ static int parse(int argc, char **argv, arguments *a) {
         if (k < 0) return cli_usage("gradcheck", "--backend needs a name");
         if (!k && (k = precision(argc, argv, &i, &a->o.precision)) < 0)
             return cli_usage("gradcheck", "--precision needs fp32, tf32 or bf16");
-        if (k) continue;
+        if (k || whose(argc, argv, &i, "--conv", "cudnn", &a->o.conv, &rc) ||
+            whose(argc, argv, &i, "--gemm", "cublas", &a->o.gemm, &rc))
+            continue;
         if (number(argc, argv, &i, "--batch", 1, 4096, &v, &rc))
             a->o.batch = (int)v;
         else if (number(argc, argv, &i, "--entries", 1, 1000000, &v, &rc))
@@ -135,11 +153,12 @@ static int check(const cug_graph *g, const arguments *a) {
     for (int i = 0; cug_backend_at(i); i++) {
         const cug_backend *be = cug_backend_at(i);
         if (be == ref || (a->backend && strcmp(a->backend, be->name) != 0)) continue;
-        const cug_device_options o = {.threads = a->o.threads, .precision = a->o.precision};
+        const cug_device_options o = {
+            .threads = a->o.threads, .precision = a->o.precision, .conv = a->o.conv, .gemm = a->o.gemm};
         cug_device *dev = 0;
         st = be->open(&dev, &o);
         if (st != CUG_OK) {
-            if (a->backend) return cli_fail(st);
+            if (a->backend || (st == CUG_ENOENT && strcmp(be->name, "cuda") == 0)) return cli_fail(st);
             printf("\n%s: not checked: %s\n", be->name, cug_error());
             continue;
         }

@@ -16,10 +16,12 @@ typedef struct arguments {
 
 static void help(void) {
     printf("usage: cuglyph info [MODEL] [OPTIONS]\n"
-           "       cuglyph info --device [--json]\n\n"
+           "       cuglyph info --device [--json]\n"
+           "       cuglyph info --choices\n\n"
            "Without MODEL: the models known by name. With MODEL: its layers with output shape, parameters,\n"
            "multiply-accumulates (MACs) an image and bytes of their output, then the memory of a training step.\n"
            "With --device: what there is to train on, each GPU with its memory and measured copy bandwidth.\n"
+           "With --choices: what --conv auto and --gemm auto have timed here, and whose code they run.\n"
            "MODEL: a name from that list, a spec file, or a one-line spec (docs/SPEC.md).\n\n"
            "  --batch N        images in a step (default 128)\n"
            "  --backend NAME   whose memory: cpu, ref, cuda (default cpu)\n"
@@ -248,6 +250,7 @@ int cmd_info(int argc, char **argv) {
     arguments a = {.batch = 128, .backend = "cpu"};
     cug_graph *g = 0;
     if (argc > 1 && strcmp(argv[1], "--device") == 0) return info_devices(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--choices") == 0) return info_choices(argc - 1, argv + 1);
     int rc = parse(argc, argv, &a);
     if (rc) return rc;
     if (a.help) {

@@ -41,6 +41,7 @@ static cug_status conv_block_bwd(const cug_tensor *dx, const cug_tensor *dw, con
 
 const cug_conv_block_ops cug_cuda_conv_block = {
     .supports = cug_cuda_conv_block_supports,
+    .wanted = cug_choose_block,
     .workspace = conv_block_workspace,
     .saved_bytes = cug_cuda_conv_block_saved_bytes,
     .fwd = conv_block_fwd,

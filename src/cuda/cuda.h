@@ -4,6 +4,7 @@
 #define CUG_CUDA_H
 
 #include "../../kernels/launch.h"
+#include "cuda/choose.h"
 #include "cuda/error.h"
 #include "op_check.h"
 
@@ -28,7 +29,8 @@ struct cug_device {
     void *scratch;      /* CUG_CUDA_SCRATCH_BYTES for the ops whose tables have no workspace(): one stream at a time */
     cudaError_t broken; /* an error that CUDA repeats for every later call, and where it was first seen */
     char broken_at[64];
-    char text[512];
+    cug_chooser *chooser; /* of libraries' code; NULL: the project's kernels alone */
+    char text[800];
 };
 
 extern const cug_conv2d_ops cug_cuda_conv2d;
@@ -103,6 +105,18 @@ static inline cug_status cuda_ready(const char *op, const cug_exec *ex, size_t n
 static inline cug_precision cuda_precision(const cug_device *dev) { return dev ? dev->precision : CUG_PREC_FP32; }
 
 static inline cudaStream_t cuda_stream(const cug_exec *ex) { return cug_cuda_stream(ex->device, ex->stream); }
+
+static inline cug_product_args cuda_product_args(float *out, const float *a, const float *b, const float *bias, int add,
+                                                 const cug_exec *ex) {
+    return (cug_product_args){.out = out,
+                              .a = a,
+                              .b = b,
+                              .bias = bias,
+                              .add = add,
+                              .workspace = ex->workspace,
+                              .workspace_bytes = ex->workspace_bytes,
+                              .stream = cuda_stream(ex)};
+}
 
 /* The numbers of a checked tensor; NULL for one that was not given. */
 static inline float *cuda_f32(const cug_tensor *t) { return t ? (float *)t->ptr : NULL; }

@@ -29,6 +29,7 @@ static cug_status check_ordinal(int ordinal) {
     return cug_fail(CUG_ENOTSUP, "cuda:%d: this machine has %d devices, cuda:0 to cuda:%d", ordinal, count, count - 1);
 }
 
+/* The libraries' part of the description is added once they are open. */
 static cug_status describe(cug_device *dev) {
     static const char *const products[] = {"", ", products in TF32", ", products in bfloat16"};
     struct cudaDeviceProp p;
@@ -81,6 +82,9 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     CUG_GOTO(describe(dev));
     CUG_GOTO(cug_cuda_alloc(dev, &dev->scratch, CUG_CUDA_SCRATCH_BYTES));
     CUG_GOTO(try_kernel(dev));
+    CUG_GOTO(cug_choose_open(&dev->chooser, dev, opt));
+    size_t used = strlen(dev->text);
+    snprintf(dev->text + used, sizeof dev->text - used, "%s", cug_choose_note(dev->chooser));
     *out = dev;
     return CUG_OK;
 cleanup:
@@ -94,6 +98,7 @@ void cug_cuda_close(cug_device *dev) {
     (void)cudaSetDevice(dev->ordinal);
     if (dev->copy) (void)cudaStreamSynchronize(dev->copy);
     if (dev->compute) (void)cudaStreamSynchronize(dev->compute);
+    cug_choose_close(dev->chooser);
     cug_cuda_free(dev, dev->scratch);
     cug_cuda_bounces_close(dev);
     cug_cuda_marks_close(dev);

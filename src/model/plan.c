@@ -176,7 +176,7 @@ cug_status cug_plan_create(cug_plan **out, const cug_graph *g, const cug_backend
     p->be = be;
     p->batch = batch;
     p->flags = flags;
-    cug_status st = plan_expand(p);
+    cug_status st = plan_expand(p, dev);
     if (st == CUG_OK) st = lay_out(p, dev);
     if (st != CUG_OK) {
         cug_plan_free(p);

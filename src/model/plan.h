@@ -66,7 +66,7 @@ struct cug_plan {
 };
 
 /* plan_fuse.c: the graph's nodes as plan ops, runs of conv2d + activation + max pooling made one where possible. */
-cug_status plan_expand(cug_plan *p);
+cug_status plan_expand(cug_plan *p, const cug_device *dev);
 /* plan_pack.c: offsets for all buffers, no two that live at one time overlapping; sets arena_bytes, unshared_bytes. */
 cug_status plan_pack(cug_plan *p);
 

@@ -14,7 +14,8 @@ static const cug_node *only_user(const cug_graph *g, int value) {
 
 /* The longest fusible run that starts at conv: tries conv + act + pool, then conv + act; returns how many nodes it
  * takes in (0: none) and the fused node. Pool without activation fuses as well. */
-static int try_fuse(const cug_plan *p, const cug_node *conv, cug_node *out, const cug_node *taken[2]) {
+static int try_fuse(const cug_plan *p, const cug_device *dev, const cug_node *conv, cug_node *out,
+                    const cug_node *taken[2]) {
     const cug_node *act = only_user(p->g, conv->out), *pool = 0;
     if (act && act->op == CUG_OP_POOL2D)
         pool = act, act = 0;
@@ -38,6 +39,7 @@ static int try_fuse(const cug_plan *p, const cug_node *conv, cug_node *out, cons
         cug_node probe = *out;
         def->set_batch(&probe, p->batch);
         if (!def->supports(p->be, &probe)) continue;
+        if (p->be->conv_block->wanted && !p->be->conv_block->wanted(dev, &probe.u.conv_block)) continue;
         int n = 0;
         if (act) taken[n++] = act;
         if (with_pool) taken[n++] = pool;
@@ -46,7 +48,7 @@ static int try_fuse(const cug_plan *p, const cug_node *conv, cug_node *out, cons
     return 0;
 }
 
-cug_status plan_expand(cug_plan *p) {
+cug_status plan_expand(cug_plan *p, const cug_device *dev) {
     const cug_graph *g = p->g;
     char *skip = calloc((size_t)g->n_nodes + 1, 1);
     p->ops = calloc((size_t)g->n_nodes + 1, sizeof *p->ops);
@@ -61,7 +63,7 @@ cug_status plan_expand(cug_plan *p) {
         const cug_node *taken[2];
         int n = 0;
         if (g->nodes[i].op == CUG_OP_CONV2D && !(p->flags & CUG_PLAN_NO_FUSE))
-            n = try_fuse(p, &g->nodes[i], &op->node, taken);
+            n = try_fuse(p, dev, &g->nodes[i], &op->node, taken);
         if (!n) op->node = g->nodes[i];
         for (int j = 0; j < n; j++) skip[taken[j] - g->nodes] = 1;
         snprintf(op->range[CUG_FWD], sizeof op->range[0], "%.*s fwd", CUG_NAME_MAX - 1, op->node.name);

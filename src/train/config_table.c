@@ -22,13 +22,22 @@ static const char *loader_word(int i) {
     return i < 4 ? words[i] : NULL;
 }
 static const char *precision_word(int i) { return cug_precision_name((cug_precision)i); }
+static const char *conv_word(int i) {
+    static const char *const words[] = {"own", "cudnn", "auto"}; /* as cug_choice */
+    return i <= CUG_CHOOSE_AUTO ? words[i] : NULL;
+}
+static const char *gemm_word(int i) {
+    static const char *const words[] = {"own", "cublas", "auto"};
+    return i <= CUG_CHOOSE_AUTO ? words[i] : NULL;
+}
 static const char *monitor_word(int i) {
     static const char *const words[] = {"val_loss", "val_accuracy"};
     return i < 2 ? words[i] : NULL;
 }
 
 _Static_assert(sizeof(cug_scaling) == sizeof(int) && sizeof(cug_schedule_kind) == sizeof(int) &&
-                   sizeof(cug_opt_kind) == sizeof(int) && sizeof(cug_precision) == sizeof(int),
+                   sizeof(cug_opt_kind) == sizeof(int) && sizeof(cug_choice) == sizeof(int) &&
+                   sizeof(cug_precision) == sizeof(int),
                "words are stored through an int");
 
 #define AT(field) offsetof(cug_config, field)
@@ -109,6 +118,9 @@ static const cug_row rows[] = {
     INT("threads", threads, "0", 0, 1024, "CPU threads; 0: one for each core"),
     WORD("precision", precision, "fp32", precision_word, "GPU: factors of products in fp32, tf32 or bf16; sums in fp32"),
     CHOICE("loader", loader, "auto", loader_word, "training batches: auto, plain, staged (sent ahead), resident"),
+    WORD("conv", conv, "own", conv_word, "GPU: whose convolutions: own, cudnn, auto (the faster, timed once)"),
+    WORD("gemm", gemm, "own", gemm_word, "GPU: whose dense layers: own, cublas, auto"),
+    FLAG("nondeterministic", nondeterministic, "GPU: a library may give other bits on another run"),
     FLAG("no-graph", no_graph, "GPU: launch every op of a step, no CUDA graphs (for finding faults)"),
     FLAG("no-reuse", no_reuse, "every tensor in memory of its own (for finding faults)"),
     FLAG("no-fuse", no_fuse, "one op for each layer"),

@@ -16,12 +16,25 @@ static cug_status set_number(cug_config *c, const char *key, int64_t value) {
     return value > 0 ? cug_config_set(c, key, text) : CUG_OK;
 }
 
+/* Whether evaluation will run on a GPU: a run by cuDNN may be looked at where there is none. */
+static int gpu_meant(const char *device) {
+    const cug_backend *cuda = cug_backend_find("cuda");
+    cug_device *dev = 0;
+    if (strcmp(device, "auto") != 0) return strncmp(device, "cuda", 4) == 0;
+    if (!cuda || cuda->open(&dev, &(cug_device_options){0}) != CUG_OK) return 0;
+    cuda->close(dev);
+    return 1;
+}
+
 static cug_status apply_request(cug_config *c, const cug_eval_request *req) {
     if (req->data && strcmp(req->data, c->data) != 0) CUG_TRY(cug_config_set(c, "data-dir", ""));
     CUG_TRY(set_text(c, "data", req->data));
     CUG_TRY(set_text(c, "data-dir", req->data_dir));
     CUG_TRY(set_text(c, "device", req->device));
     CUG_TRY(set_text(c, "precision", req->precision));
+    if ((c->conv || c->gemm) && !gpu_meant(c->device)) c->conv = c->gemm = CUG_CHOOSE_OWN;
+    CUG_TRY(set_text(c, "conv", req->conv));
+    CUG_TRY(set_text(c, "gemm", req->gemm));
     CUG_TRY(set_number(c, "eval-batch", req->eval_batch));
     return set_number(c, "threads", req->threads);
 }

@@ -65,10 +65,11 @@ static cug_status read_about(cug_predictor *p) {
     return st;
 }
 
-/* In float32 whatever the run's precision was: answers are few, and every device has it. */
+/* In float32 and by the project's own code, whatever the run's choices were: answers are few, every device has both. */
 static cug_status apply_options(cug_config *c, const cug_predict_options *opt) {
     char text[32];
     CUG_TRY(cug_config_set(c, "precision", "fp32"));
+    c->conv = c->gemm = CUG_CHOOSE_OWN;
     if (opt->device) CUG_TRY(cug_config_set(c, "device", opt->device));
     snprintf(text, sizeof text, "%lld", (long long)opt->threads);
     return opt->threads > 0 ? cug_config_set(c, "threads", text) : CUG_OK;

@@ -12,6 +12,13 @@ expect "memory without a device" 0 "^  total without activations +3.6 MB" "$CUGL
 expect "batch zero" 2 "1 to" "$CUGLYPH" info cnn-d --batch 0
 expect "unknown backend" 1 "no backend 'tpu'" "$CUGLYPH" info cnn-d --backend tpu
 expect "two models" 2 "second" "$CUGLYPH" info cnn-d cnn-a
+export XDG_CACHE_HOME="$dir/cache"
+expect "no choices yet" 0 "^no choices in .*/cuglyph/choices: " "$CUGLYPH" info --choices
+mkdir -p "$dir/cache/cuglyph/choices"
+printf 'cuglyph-choices 1\nmachine some GPU\nlibrary 41.235 12.020 cudnn-91900 conv2d fwd fp32 N=1\n' >"$dir/cache/cuglyph/choices/0.txt"
+echo "something else" >"$dir/cache/cuglyph/choices/1.txt"
+expect "a choice with its times" 0 "^  library +41.235 +12.020 +3.43  cudnn-91900 +conv2d fwd fp32 N=1$" "$CUGLYPH" info --choices
+expect "a file that is none" 0 "^ignored: .*1.txt:1: the first line is not" "$CUGLYPH" info --choices
 if command -v python3 >/dev/null; then
     "$CUGLYPH" info lenet-5 --json --batch 3 | python3 -c '
 import json, sys

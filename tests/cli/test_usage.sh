@@ -19,10 +19,14 @@ expect "model does not fit the data" 1 "28x28x1" "$CUGLYPH" train cnn-d --data "
 printf 'input 10x10x1\n\nconv 8 99x99 # too large\n' >"$dir/bad.spec"
 expect "spec error names file, line and layer" 1 "bad.spec:3: conv1: .*99" "$CUGLYPH" train "$dir/bad.spec" --data "$data"
 expect "softmax under cross-entropy" 1 "1.4612" "$CUGLYPH" info "input 784; linear 10; softmax"
+expect "a library that has no convolutions" 2 "not one of own, cudnn, auto" "$CUGLYPH" train "$small_model" --data "$data" --val 60 --conv cublas --run "$dir/x"
+expect "a library on the CPU" 1 "gemm cublas needs a GPU: device cpu" "$CUGLYPH" train "$small_model" --data "$data" --val 60 --device cpu --gemm cublas --run "$dir/x"
 expect "unknown device" 2 "not one of auto" "$CUGLYPH" train "$small_model" --data "$data" --val 60 --device gpu --run "$dir/x"
 if nvidia-smi >/dev/null 2>&1; then
     skip "cuda asked for where there is none" "this machine has a GPU"
 else
+    expect "a library asked for where there is no GPU" 1 "conv cudnn needs a GPU: .*(no CUDA device|no CUDA)" \
+        "$CUGLYPH" train "$small_model" --data "$data" --val 60 --conv cudnn --run "$dir/x"
     expect "cuda asked for where there is none" 1 "(no CUDA device|no CUDA;)" \
         "$CUGLYPH" train "$small_model" --data "$data" --val 60 --device cuda --run "$dir/x"
 fi

@@ -14,6 +14,7 @@ int in_a_block(int bug), in_a_warp(int bug), async_copies(int bug), dynamic_memo
     addresses(int bug);
 int tensor_cores_tf32(int bug), tensor_cores_bf16(int bug);
 int staging(int bug), results(int bug), handles(int bug), memory(int bug), graphs(int bug), threads(int bug);
+int dense(int bug), convolution(int bug);
 
 #define OK(call) check((call), #call, __LINE__)
 inline void check(cudaError_t err, const char *what, int line) {

@@ -2,6 +2,7 @@
 // own. Right runs must be silent in all of them; every bug must be caught in one. Prints a line for each, and the
 // count.
 #include "bugs.h"
+#include "emu/library.h"
 #include "sanitize.h"
 
 #include <cstring>
@@ -134,6 +135,31 @@ static const Bug bugs[] = {
     {threads, 0, RIGHT, "a thread that fills batches"},
     {threads, 1, RACE_ONLY, "its progress is read without the lock"},
     {threads, 2, RACE_ONLY, "a slot is handed over before it is filled"},
+#if EMU_HAVE_LIBRARIES
+    {dense, 0, RIGHT, "a dense layer by the library"},
+    {dense, 1, ANY, "an algorithm chosen for another shape"},
+    {dense, 2, ANY, "a workspace too small, and said so"},
+    {dense, 3, ANY, "a workspace too small, said to be large enough"},
+    {dense, 4, ANY, "a wrong leading dimension"},
+    {dense, 5, ANY, "a transposition forgotten"},
+    {dense, 6, UNSET, "adds to memory nobody wrote, by the library"},
+    {dense, 7, ANY, "an algorithm whose sums have no order"},
+    {dense, 8, RACE, "the library's call in the wrong stream"},
+    {dense, 9, ANY, "the last call's bias"},
+    {dense, 10, ANY, "a layout never destroyed"},
+    {dense, 11, ANY, "a precision nobody asked for"},
+    {convolution, 0, RIGHT, "a convolution by the library"},
+    {convolution, 1, ANY, "a plan for another shape"},
+    {convolution, 2, ANY, "a convolution's workspace too small"},
+    {convolution, 3, ANY, "strides of another layout"},
+    {convolution, 4, ANY, "tensors exchanged"},
+    {convolution, 5, ANY, "an engine whose sums have no order"},
+    {convolution, 6, ANY, "an engine of tensor cores"},
+    {convolution, 7, RACE, "the handle's stream never set"},
+    {convolution, 8, ANY, "a plan used after its end"},
+    {convolution, 9, ANY, "a plan never destroyed"},
+    {convolution, 10, UNSET, "an adding plan used to overwrite"},
+#endif
 };
 
 static const struct {

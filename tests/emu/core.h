@@ -86,7 +86,8 @@ void drain_everything(); // as cudaDeviceSynchronize
 bool capturing();        // a stream is: calls that may not be captured must refuse
 void forget_pinned(const void *p, size_t bytes);
 int live_streams(), live_events(), live_graphs(), live_device_blocks(), live_pinned_blocks();
-int live_ranges(); // named by the program and not ended
+int live_cublas(), live_cudnn(); // handles and descriptors of the libraries' stand-ins
+int live_ranges();               // named by the program and not ended
 size_t shared_limit(const void *function);
 } // namespace emu
 

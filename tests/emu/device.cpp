@@ -35,11 +35,12 @@ cudaError_t fault(const char *name) {
 
 // What a program holds when it ends is a leak, as a leak checker would say. EMU_LEAKS=0: only said.
 __attribute__((destructor)) void report_leaks() {
-    const int counts[] = {live_device_blocks(), live_pinned_blocks(), live_streams(),
-                          live_events(),        live_graphs(),        live_ranges()};
-    const char *names[] = {"cudaMalloc", "pinned memory", "stream", "event", "graph", "NVTX range"};
+    const int counts[] = {live_device_blocks(), live_pinned_blocks(), live_streams(), live_events(),
+                          live_graphs(),        live_ranges(),        live_cublas(),  live_cudnn()};
+    const char *names[] = {"cudaMalloc", "pinned memory", "stream",          "event",
+                           "graph",      "NVTX range",    "cuBLASLt object", "cuDNN object"};
     bool any = false;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         if (!counts[i]) continue;
         fprintf(stderr, "%s %s x %d", any ? "," : "EMU LEAK: never freed:", names[i], counts[i]);
         any = true;

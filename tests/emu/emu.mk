@@ -9,7 +9,7 @@ EMU_KERNELS := $(sort $(wildcard kernels/*.cu))
 EMU_OBJ     := $(EMU_SRC:%.cpp=$(BUILD)/emu/%.o)
 # The linker script knows kernels by this name.
 EMU_KOBJ    := $(EMU_KERNELS:%.cu=$(BUILD)/emu/%.k.o)
-EMU_BUGS    := $(patsubst %,$(BUILD)/emu/tests/emu/%,bugs.k.o bugs_host.k.o bugs_mma.k.o bugs_main.o)
+EMU_BUGS    := $(patsubst %,$(BUILD)/emu/tests/emu/%,bugs.k.o bugs_host.k.o bugs_library.k.o bugs_mma.k.o bugs_main.o)
 EMU_CXX     := -std=c++17 -DCUG_EMU -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Werror \
   -Wno-unknown-pragmas -Wno-cast-function-type -Wno-unneeded-internal-declaration -isystem $(CUDA_HOME)/include -Ikernels
 EMU_LDLIBS  := $(filter-out -L$(CUDA_HOME)/lib64 -lcudart_static,$(LDLIBS))

@@ -53,6 +53,8 @@ int gpu_has_mma(void); /* door_check.c: tensor cores on TF32 and bfloat16 */
 void check_doors(gpu_check *c);     /* door_check.c */
 void check_ops(gpu_check *c);       /* models.c: every op over its shape table, against ref */
 void check_gradients(gpu_check *c); /* models.c: whole models against ref */
+void time_libraries(gpu_check *c);  /* libraries.c: own kernels against the libraries */
+void check_libraries(gpu_check *c); /* libraries.c: cuDNN and cuBLASLt against ref */
 void check_loader(gpu_check *c);    /* loader.c: batches in every mode, the same bytes */
 void check_repeats(gpu_check *c);   /* steps.c: the same run again, with every loader, graph or not: the same bytes */
 void check_steps(gpu_check *c);     /* steps.c: training steps against ref */

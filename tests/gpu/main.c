@@ -71,6 +71,7 @@ static void run(gpu_check *c) {
     check_doors(c);
     check_ops(c);
     check_gradients(c);
+    check_libraries(c);
     check_loader(c);
     check_repeats(c);
     check_steps(c);
@@ -78,6 +79,7 @@ static void run(gpu_check *c) {
     if (c->times > 0) {
         time_ops(c);
         time_kernels(c);
+        time_libraries(c);
         time_loader(c);
         time_training(c);
     }

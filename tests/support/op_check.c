@@ -256,7 +256,8 @@ static void compare_floats(op_world *w, op_side *s, const op_call *c, int i, con
     size_t wrong = 0, at = 0, far = 0, far_max = slot->count / 1000 > 10 ? slot->count / 1000 : 10;
     for (size_t k = 0; k < slot->count; k++) {
         double expect = exact && s->be->real != CUG_F64 ? (double)(float)want[k] : want[k];
-        double tol = slot->atol + slot->rtol * fabs(expect), sum = terms ? roundoffs * u * terms[k] : 0;
+        double tol = slot->atol + slot->rtol * fabs(expect);
+        double sum = terms ? (roundoffs * u + w->product_error) * terms[k] : 0;
         if (within(got[k], expect, tol + sum)) continue;
         if (terms && far++ < far_max && within(got[k], expect, tol + 2 * sum)) continue;
         if (!wrong++) at = k;

@@ -74,6 +74,8 @@ typedef struct {
     int small; /* leave the full batches out */
     int tiny;  /* and whatever else is much work */
     cug_precision precision;
+    /* How far one term of a sum may be off besides, relative: factors that a library rounds in its own way. */
+    double product_error;
     void **owned;
     size_t n_owned;
 } op_world;
@@ -83,6 +85,9 @@ typedef struct {
  * `precision`, the reference included. 0 on success.
  * CUGLYPH_TEST_BACKEND=cuda: that backend alone, and it is an error if it does not open. CUGLYPH_TEST_TINY=1: tiny. */
 int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision);
+/* ref, in float64 throughout, and one cuda device with these options, whose library may round both factors of a product
+ * to TF32 or bfloat16, to nearest or towards zero. -1: it does not open, cug_error() says why. */
+int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label);
 void op_close(op_world *w);
 /* Whether a case is too much work for this world: `work` is its multiply-adds, or the elements it goes through. `large`
  * says that it is a full batch. */
@@ -122,7 +127,7 @@ double *op_integers(op_world *w, uint64_t seed, size_t n, int lo, int hi);    /*
 double *op_reals(op_world *w, uint64_t seed, size_t n, double lo, double hi); /* uniform, exact in float32 */
 /* x in float32 as the precision rounds a factor, worked out on the number rather than on its bits. */
 double op_rounded(double x, cug_precision p);
-double *op_distinct(op_world *w, uint64_t seed, size_t n);                    /* a permutation of 0..n-1, minus n/2 */
+double *op_distinct(op_world *w, uint64_t seed, size_t n); /* a permutation of 0..n-1, minus n/2 */
 int32_t *op_int32(op_world *w, uint64_t seed, size_t n, int32_t lo, int32_t hi);
 uint8_t *op_bytes(op_world *w, uint64_t seed, size_t n, unsigned lo, unsigned hi);
 void op_release(op_world *w);

@@ -61,14 +61,19 @@ static void side_close(op_side *s) {
     *s = (op_side){.be = NULL};
 }
 
+static void perhaps_tiny(op_world *w) {
+    const char *tiny = getenv("CUGLYPH_TEST_TINY");
+    w->tiny = tiny && strcmp(tiny, "1") == 0;
+    w->small |= w->tiny;
+}
+
 int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision) {
     *w = (op_world){.log = log, .small = with_ref, .precision = precision};
     if (side_open(w, &w->ref, &cug_backend_ref, 0, "") || side_open(w, &w->terms, &cug_backend_ref, 0, "")) return -1;
     if (with_ref) return side_open(w, &w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
-    const char *only = getenv("CUGLYPH_TEST_BACKEND"), *tiny = getenv("CUGLYPH_TEST_TINY");
-    w->tiny = tiny && strcmp(tiny, "1") == 0;
-    w->small |= w->tiny;
+    const char *only = getenv("CUGLYPH_TEST_BACKEND");
+    perhaps_tiny(w);
     for (int i = 0; (be = cug_backend_at(i)); i++) {
         if (be == &cug_backend_ref || (only && *only && strcmp(only, be->name) != 0)) continue;
         if (side_open(w, &w->side[w->sides], be, 0, "")) {
@@ -99,4 +104,21 @@ int op_summary(op_world *w, const char *title) {
                 w->side[i].skipped);
     fprintf(w->log, "%s, %d failures\n", w->sides ? "" : " no backend to compare", w->failures);
     return w->failures;
+}
+
+int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const char *label) {
+    static const double errors[] = {0, 2 * 0x1p-10, 2 * 0x1p-7}; /* of fp32, tf32, bf16 */
+    const cug_backend *cuda = cug_backend_find("cuda");
+    op_side *const sides[] = {&w->ref, &w->terms, &w->side[0]};
+    *w = (op_world){.log = log, .product_error = errors[opt->precision]};
+    perhaps_tiny(w);
+    for (int i = 0; i < 3; i++) {
+        const cug_device_options plain = {0};
+        op_side *s = sides[i];
+        *s = (op_side){.be = i < 2 ? &cug_backend_ref : cuda};
+        if (!s->be || s->be->open(&s->dev, i < 2 ? &plain : opt) != CUG_OK) return -1;
+    }
+    snprintf(w->side[0].label, sizeof w->side[0].label, "%s", label);
+    w->sides = 1;
+    return 0;
 }
