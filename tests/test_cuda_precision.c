@@ -1,6 +1,7 @@
 /* test_cuda_precision.c - factors in TF32 and bfloat16: where the reference rounds, who refuses, and that training with
  * them is repeatable and learns as float32 does. */
 #include <criterion/criterion.h>
+#include <cuglyph/gradcheck.h>
 #include <cuglyph/train.h>
 #include <math.h>
 #include <stdlib.h>
@@ -71,6 +72,40 @@ static int have_tensor_cores(void) {
     if (!be || be->open(&dev, &(cug_device_options){.precision = CUG_PREC_TF32}) != CUG_OK) return 0;
     be->close(dev);
     return 1;
+}
+
+static cug_status open_in_float32(cug_device **out, const cug_device_options *opt) {
+    cug_device_options o = *opt;
+    o.precision = CUG_PREC_FP32;
+    return cug_backend_find("cuda")->open(out, &o);
+}
+
+/* Op by op and over a whole step; and a backend that does not round what the reference does is found out. */
+Test(cuda_precision, gradients_agree_with_a_reference_that_rounds_alike) {
+    static const char *const models[] = {
+        "input 8x8x2; conv 4 3x3 pad=same; leaky_relu; residual { conv 4 3x3 pad=same; tanh }; branch { { conv 3 1x1; "
+        "sigmoid } { avgpool 3 stride=1 pad=1 } }; maxpool 2; bias; dropout 0.3; relu; flatten; linear 5",
+        "input 9x9x3; conv 8 3x3; relu; maxpool 2; flatten; linear 33; relu; linear 5"};
+    if (!have_tensor_cores()) cr_skip_test("no device with tensor cores on TF32 and bfloat16");
+    const cug_backend *cuda = cug_backend_find("cuda");
+    cug_backend unrounded = *cuda;
+    unrounded.open = open_in_float32;
+    for (int p = 0; p < 2; p++)
+        for (int m = 0; m < 2; m++) {
+            cug_graph *g = NULL;
+            cug_check_table t;
+            cug_gradcheck_options o;
+            cug_gradcheck_defaults(&o);
+            o.precision = rounded[p];
+            cr_assert(cug_spec_parse(&g, models[m], "spec") == CUG_OK, "%s", cug_error());
+            for (o.batch = 1; o.batch <= 5; o.batch += 4) {
+                cr_expect(cug_gradcheck_parity(&t, g, &cug_backend_ref, cuda, &o) == CUG_OK, "%s", cug_error());
+                cug_check_table_free(&t);
+                cr_expect(cug_gradcheck_parity(&t, g, &cug_backend_ref, &unrounded, &o) == CUG_EMISMATCH);
+                cug_check_table_free(&t);
+            }
+            cug_graph_free(g);
+        }
 }
 
 static cug_train_result train(const synthetic *s, cug_precision p, const char *name) {

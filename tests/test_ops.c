@@ -1,6 +1,7 @@
 /* test_ops.c - every op of every backend against the float64 reference, over the tables in src/cases. */
 #include "support/op_tests.h"
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 static void check_in(cug_precision precision, const char *name, void (*run)(op_world *w)) {
     op_world w;
@@ -9,6 +10,8 @@ static void check_in(cug_precision precision, const char *name, void (*run)(op_w
         op_close(&w);
         cr_skip_test("no backend here computes in %s", cug_precision_name(precision));
     }
+    const char *full = getenv("CUGLYPH_TEST_FULL");
+    w.small = precision != CUG_PREC_FP32 && !(full && *full == '1'); /* slow on the emulator */
     run(&w);
     int failures = op_summary(&w, name);
     op_close(&w);

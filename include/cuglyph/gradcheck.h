@@ -51,8 +51,8 @@ CUG_API cug_status cug_gradcheck_numeric(cug_check_table *out, const cug_graph *
  * error: elementwise |d| <= 4 * 2^-24 * sum|terms| for sums (8 for one element in 1,000), 1.3e-6 relative + 1e-5 of the
  * tensor's largest for elementwise functions. Then the whole step as training runs it (fused, memory reused): loss
  * within 1e-5 relative, and each gradient and one step of Adam within 1e-3 in relative L2 norm. Where factors are
- * rounded, twice that for sums, as tensor cores cut off where others round, and ten times that for the whole step, as
- * an activation next to a rounding edge may go to either neighbour. */
+ * rounded, twice that for sums, as tensor cores cut off where others round, and for the whole step 10 times that in
+ * TF32 and 30 times in bfloat16, as an activation next to a rounding edge may go to either neighbour. */
 CUG_API cug_status cug_gradcheck_parity(cug_check_table *out, const cug_graph *g, const cug_backend *ref,
                                         const cug_backend *be, const cug_gradcheck_options *o);
 

@@ -251,10 +251,12 @@ static cug_status one_update(probe *p) {
     return st;
 }
 
-/* With rounded factors a float32 activation next to a rounding edge goes to the other neighbour than float64's, some 1
- * in 10,000 do, by one part in 2^11 (TF32) or 2^8: the distances over a whole step are about ten times float32's. */
+/* With rounded factors a float32 activation next to a rounding edge goes to the other neighbour than float64's; some 1
+ * in 10,000 do, by one part in 2^11 (TF32) or 2^8. That is what the distances over a whole step are then made of; the
+ * ops have been held against the reference one by one before. */
 static cug_status whole_step(parity *q) {
-    const double wider = q->precision == CUG_PREC_FP32 ? 1 : 10;
+    static const double wider_by[] = {[CUG_PREC_FP32] = 1, [CUG_PREC_TF32] = 10, [CUG_PREC_BF16] = 30};
+    const double wider = wider_by[q->precision];
     double a, b;
     CUG_TRY(probe_loss(&q->ref, &a));
     CUG_TRY(probe_loss(&q->be, &b));

@@ -40,17 +40,32 @@ float cut(double x) {
     return away ? __uint_as_float(__float_as_uint(f) - 1) : f;
 }
 
+template <int K> bool all_zero(const float (&row)[K]) {
+    for (float x : row)
+        if (x != 0.0f) return false;
+    return true;
+}
+
 template <int K> void multiply(void **arg, const float (&a)[16][K], const float (&b)[K][8]) {
-    double d[16][8];
+    double d[16][8], wide[K][8];
+    bool finite = true;
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < 4; i++)
             d[row_of(l, i)][l % 4 * 2 + (i & 1)] = static_cast<double>(static_cast<Fragments *>(arg[l])->d[i]);
-    for (int i = 0; i < 16; i++)
+    for (int k = 0; k < K; k++)
+        for (int j = 0; j < 8; j++) {
+            wide[k][j] = static_cast<double>(b[k][j]);
+            finite = finite && std::isfinite(b[k][j]);
+        }
+    for (int i = 0; i < 16; i++) {
+        if (finite && all_zero(a[i])) continue; // past the last row, as a rule: nothing is added
         for (int k = 0; k < K; k++) {
-            for (int j = 0; j < 8; j++) d[i][j] += static_cast<double>(a[i][k] * b[k][j]);
+            const double factor = static_cast<double>(a[i][k]);
+            for (int j = 0; j < 8; j++) d[i][j] += factor * wide[k][j];
             if ((k + 1) % (K / 2) == 0)
                 for (int j = 0; j < 8; j++) d[i][j] = static_cast<double>(cut(d[i][j]));
         }
+    }
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < 4; i++)
             static_cast<Fragments *>(arg[l])->d[i] = static_cast<float>(d[row_of(l, i)][l % 4 * 2 + (i & 1)]);
