@@ -11,9 +11,9 @@ ladder ladder-program ladder-emulated:
 	@echo "make $@: needs the CUDA toolkit, and none was found"; exit 1
 else
 ladder-program:
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/ladder
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(GPU_BUILD) ARCH="$(GPU_ARCH)" $(GPU_BUILD)/bin/ladder
 ladder: ladder-program
-	@$(BUILD)/gpu-check/ladder $(LADDER_ARGS)
+	@$(GPU_BUILD)/bin/ladder $(LADDER_ARGS)
 ladder-emulated: $(BUILD)/emu/ladder
 	$< --small --times 0
 endif
@@ -26,8 +26,8 @@ $(BUILD)/obj/bench/ladder/%.cu.o: bench/ladder/%.cu $(BUILD)/.kernel-flags
 	@mkdir -p $(@D); echo "  NVCC    $<"
 	$(Q)$(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) -Ikernels $(GENCODE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-$(BUILD)/ladder: $(LADDER_OBJ) $(KERNEL_OBJ) $(LADDER_CU:%=$(BUILD)/obj/%.o)
-	@echo "  LINK    $@"
+$(BUILD)/bin/ladder: $(LADDER_OBJ) $(KERNEL_OBJ) $(LADDER_CU:%=$(BUILD)/obj/%.o)
+	@mkdir -p $(@D); echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudart_static $(GPU_LDLIBS)
 
 $(BUILD)/emu/ladder: $(LADDER_OBJ) $(EMU_KOBJ) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k.o) $(EMU_OBJ) tests/emu/emu.ld

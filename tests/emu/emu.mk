@@ -29,6 +29,10 @@ ifneq ($(filter thread memory,$(SAN)),)
   EMU_RUNNER := $(BUILD)/obj/tests/plain/main.o
 endif
 
+# The suite's files that are built, by name ("ops step"); all, where nothing is said. Under the two above those of the device.
+EMU_TESTS    ?= $(if $(filter thread memory,$(SAN)),ops optim step cuda_device cuda_faults cuda_library cuda_ring)
+EMU_TEST_OBJ := $(if $(strip $(EMU_TESTS)),$(EMU_TESTS:%=$(BUILD)/obj/tests/test_%.o) $(filter $(BUILD)/obj/tests/support/%,$(TEST_OBJ)),$(TEST_OBJ))
+
 # A build folder for each kind; MemorySanitizer is clang's alone.
 EMU_FOLDER   := $(if $(findstring thread,$(EMU_SAN)),tsan,$(if $(findstring memory,$(EMU_SAN)),msan,asan))
 EMU_COMPILER := $(if $(findstring memory,$(EMU_SAN)),CC=clang CXX=clang++)
@@ -41,7 +45,7 @@ else ifneq ($(CUDA),1)
 emu emu-suite emu-run:
 	@echo "make emu: needs the CUDA toolkit's headers, and none was found"; exit 1
 else
-emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/cuglyph $(BUILD)/emu/bugs
+emu-suite: $(BUILD)/emu/suite $(BUILD)/emu/bugs $(if $(strip $(EMU_TESTS)),,$(BUILD)/emu/cuglyph)
 emu: emu-suite
 	@$(MAKE) --no-print-directory emu-run
 emu-run:
@@ -57,7 +61,7 @@ $(BUILD)/emu/%.k.o: %.cu $(BUILD)/.flags tests/emu/emu.mk
 	@mkdir -p $(@D); echo "  CXX     $< (emulated)"
 	$(Q)$(CXX) $(CPPFLAGS) $(EMU_CXX) $(CFLAGS) -MMD -MP -x c++ -c $< -o $@
 
-$(BUILD)/emu/suite: $(TEST_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) $(filter %.o,$(EMU_RUNNER)) tests/emu/emu.ld
+$(BUILD)/emu/suite: $(EMU_TEST_OBJ) $(OBJ) $(SIMD_OBJ) $(EMU_KOBJ) $(EMU_OBJ) $(filter %.o,$(EMU_RUNNER)) tests/emu/emu.ld
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(filter -l%,$(EMU_RUNNER)) $(EMU_LDLIBS)
 

@@ -3,6 +3,8 @@
 #   make gpu-check [ARCH=90]         builds for the GPU of this machine (or for ARCH) and runs; results in $OUT
 #   make gpu-check-program ARCH=90   builds alone, on any machine with nvcc
 #   make gpu-check-emulated          the same program, its small shapes, on the emulator
+# GPU_BUILD: the folder it is built in; one of its own, since the architecture is another than the program's.
+GPU_BUILD  ?= $(BUILD)/gpu-check
 GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
 GPU_LIB    := $(wildcard src/*.c) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
   $(patsubst %,src/bench/%.c,cases kernels op_conv op_layers op_step roof side stats) \
@@ -24,10 +26,10 @@ gpu-check:
 	@if [ "$(GPU_ARCH)" = native ] && ! [ -e /dev/nvidiactl -o -e /dev/dxg ] && ! nvidia-smi -L >/dev/null 2>&1; then \
 	  echo "make gpu-check: nothing was checked: this machine has no GPU (no /dev/nvidiactl, no nvidia-smi)"; exit 1; fi
 	@began=$$SECONDS; $(MAKE) --no-print-directory -j$$(nproc) gpu-check-program && \
-	  $(BUILD)/gpu-check/gpu-check --spent $$((SECONDS - began)) --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
+	  $(GPU_BUILD)/bin/gpu-check --spent $$((SECONDS - began)) --out "$${OUT:-$(BUILD)/gpu-check}" $(GPU_ARGS)
 
 gpu-check-program:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gpu-check ARCH="$(GPU_ARCH)" $(BUILD)/gpu-check/gpu-check
+	@$(MAKE) --no-print-directory BUILD=$(GPU_BUILD) ARCH="$(GPU_ARCH)" $(GPU_BUILD)/bin/gpu-check
 
 gpu-check-emulated: $(BUILD)/emu/gpu-check
 	$< --small --times 1 --out $(BUILD)/emu/gpu-check-results
@@ -41,8 +43,8 @@ $(BUILD)/obj/tests/gpu/%.o: tests/gpu/%.cu $(BUILD)/.kernel-flags
 	@mkdir -p $(@D); echo "  NVCC    $<"
 	$(Q)$(NVCC) $(KERNEL_FLAGS) $(KERNEL_HOST) $(GENCODE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-$(BUILD)/gpu-check: $(GPU_OBJ) $(KERNEL_OBJ) $(BUILD)/obj/tests/gpu/door.o
-	@echo "  LINK    $@"
+$(BUILD)/bin/gpu-check: $(GPU_OBJ) $(KERNEL_OBJ) $(BUILD)/obj/tests/gpu/door.o
+	@mkdir -p $(@D); echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudart_static $(GPU_LDLIBS)
 
 # The loader's benchmark against the emulated device: build/emu/loader 500 1

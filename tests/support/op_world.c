@@ -22,12 +22,12 @@ void op_failed(op_world *w, const char *fmt, ...) {
     va_end(ap);
 }
 
-static int side_open(const op_world *w, op_side *s, const cug_backend *be, int threads, const char *isa) {
+static cug_status side_open(const op_world *w, op_side *s, const cug_backend *be, int threads, const char *isa) {
     *s = (op_side){.be = be};
     const cug_device_options o = {.threads = threads, .precision = w->precision};
-    if (be->open(&s->dev, &o) != CUG_OK) return -1;
+    CUG_TRY(be->open(&s->dev, &o));
     snprintf(s->label, sizeof s->label, threads ? "%s/%d %s" : "%s", be->name, threads, isa);
-    return 0;
+    return CUG_OK;
 }
 
 /* The cpu backend again, on the instruction sets it would not choose here, alone and with an odd number of threads that
@@ -73,17 +73,20 @@ int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision) {
     if (with_ref) return side_open(w, &w->side[w->sides++], &cug_backend_ref, 0, "");
     const cug_backend *be;
     const char *only = getenv("CUGLYPH_TEST_BACKEND");
+    int lacks_precision = 0;
     perhaps_tiny(w);
     for (int i = 0; (be = cug_backend_at(i)); i++) {
         if (be == &cug_backend_ref || (only && *only && strcmp(only, be->name) != 0)) continue;
-        if (side_open(w, &w->side[w->sides], be, 0, "")) {
+        cug_status st = side_open(w, &w->side[w->sides], be, 0, "");
+        if (st != CUG_OK) {
             fprintf(log, "  %s: not here: %s\n", be->name, cug_error());
+            lacks_precision |= st == CUG_ENOTSUP && precision != CUG_PREC_FP32;
             continue;
         }
         w->sides++;
         if (be == &cug_backend_cpu) open_cpu_variants(w);
     }
-    return only && *only && !w->sides ? -1 : 0;
+    return only && *only && !w->sides && !lacks_precision ? -1 : 0;
 }
 
 int op_too_large(const op_world *w, int large, double work) { return (w->small && large) || (w->tiny && work > TINY); }
@@ -111,6 +114,7 @@ int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const ch
     const cug_backend *cuda = cug_backend_find("cuda");
     op_side *const sides[] = {&w->ref, &w->terms, &w->side[0]};
     *w = (op_world){.log = log, .product_error = errors[opt->precision]};
+    int lacks_precision = 0;
     perhaps_tiny(w);
     for (int i = 0; i < 3; i++) {
         const cug_device_options plain = {0};

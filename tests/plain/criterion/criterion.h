@@ -72,5 +72,6 @@ void plain_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noret
 #define cr_expect_arr_eq(...) PLAIN_ARR(0, #__VA_ARGS__, __VA_ARGS__, NULL)
 #define cr_assert_fail(...) plain_failed(__FILE__, __LINE__, 1, "", __VA_ARGS__, NULL)
 #define cr_skip_test(...) plain_skip(__VA_ARGS__)
+#define cr_skip(...) plain_skip(__VA_ARGS__)
 
 #endif
