@@ -114,7 +114,6 @@ int op_open_cuda(op_world *w, FILE *log, const cug_device_options *opt, const ch
     const cug_backend *cuda = cug_backend_find("cuda");
     op_side *const sides[] = {&w->ref, &w->terms, &w->side[0]};
     *w = (op_world){.log = log, .product_error = errors[opt->precision]};
-    int lacks_precision = 0;
     perhaps_tiny(w);
     for (int i = 0; i < 3; i++) {
         const cug_device_options plain = {0};
