@@ -32,7 +32,7 @@ gpu-check-program:
 	@$(MAKE) --no-print-directory BUILD=$(GPU_BUILD) ARCH="$(GPU_ARCH)" $(GPU_BUILD)/bin/gpu-check
 
 gpu-check-emulated: $(BUILD)/emu/gpu-check
-	$< --small --times 1 --out $(BUILD)/emu/gpu-check-results
+	CUGLYPH_TEST_TINY=1 $< --small --times 1 --out $(BUILD)/emu/gpu-check-results
 endif
 
 $(GPU_COBJ): $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
