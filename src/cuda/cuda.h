@@ -88,6 +88,7 @@ void cug_cuda_stage_waits(void *ring, double *take, double *room);
 size_t cug_cuda_stage_bytes(int max_batch, size_t pixel_bytes);
 
 /* trace.c: ranges of the backend table. */
+void cug_cuda_ranges_begin(void); /* once before other threads may push; again is safe */
 void cug_cuda_range_push(const char *name);
 void cug_cuda_range_pop(void);
 

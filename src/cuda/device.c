@@ -75,6 +75,7 @@ cug_status cug_cuda_open(cug_device **out, const cug_device_options *opt) {
     if (!dev) return cug_fail(CUG_ENOMEM, "cuda: no memory for the device");
     dev->ordinal = ordinal;
     dev->precision = opt ? opt->precision : CUG_PREC_FP32;
+    cug_cuda_ranges_begin();
     CUG_GOTO(cug_cuda_enter(dev));
     CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->compute, cudaStreamNonBlocking));
     CUDA_GOTO(dev, cudaStreamCreateWithFlags(&dev->copy, cudaStreamNonBlocking));

@@ -6,9 +6,12 @@
 #if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 
+/* NVTX reads plainly what its first call writes, so that call must not have company. */
+void cug_cuda_ranges_begin(void) { nvtxInitialize(NULL); }
 void cug_cuda_range_push(const char *name) { (void)nvtxRangePushA(name); }
 void cug_cuda_range_pop(void) { (void)nvtxRangePop(); }
 #else
+void cug_cuda_ranges_begin(void) {}
 void cug_cuda_range_push(const char *name) { (void)name; }
 void cug_cuda_range_pop(void) {}
 #endif
