@@ -16,11 +16,6 @@ static const cug_backend *const backends[] = {
 
 #define BACKENDS ((int)(sizeof backends / sizeof *backends))
 
-const char *cug_precision_name(cug_precision p) {
-    static const char *const names[] = {"fp32", "tf32", "bf16"};
-    return p <= CUG_PREC_BF16 ? names[p] : NULL;
-}
-
 const cug_backend *cug_backend_at(int i) { return i >= 0 && i < BACKENDS ? backends[i] : NULL; }
 
 const cug_backend *cug_backend_find(const char *name) {
