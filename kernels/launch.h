@@ -171,8 +171,8 @@ cudaError_t cug_cuda_shift(uint8_t *out, const uint8_t *in, const int32_t *shift
 /* --- peaks (timing.h) ------------------------------------------------------------------------------------------------
  * `rounds` steps of 8 chains a thread, 256 threads a block; *flop: the floating-point operations queued. sink: 1 kB. */
 cudaError_t cug_cuda_fma_peak(float *sink, int rounds, int blocks, double *flop, cudaStream_t stream);
-/* The same on tensor cores, TF32 or BF16: `rounds` steps of 4 chains a warp. cudaErrorNotSupported: the kernels' door has
- * no tensor cores. */
+/* The same on tensor cores, TF32 or BF16: `rounds` steps of 4 chains a warp. cudaErrorNotSupported: the kernels' door
+ * has no tensor cores. */
 cudaError_t cug_cuda_mma_peak(float *sink, int rounds, int blocks, cug_precision precision, double *flop,
                               cudaStream_t stream);
 

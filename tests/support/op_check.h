@@ -83,7 +83,8 @@ typedef struct {
 /* Opens ref and every other backend of this build whose device opens (the cpu backend several times, with different
  * numbers of threads). with_ref: ref is held against itself instead, which checks its manners. Everything in
  * `precision`, the reference included. 0 on success.
- * CUGLYPH_TEST_BACKEND=cuda: that backend alone, and it is an error if it does not open (unless for the precision). CUGLYPH_TEST_TINY=1: tiny. */
+ * CUGLYPH_TEST_BACKEND=cuda: that backend alone, and it is an error if it does not open (unless for the precision).
+ * CUGLYPH_TEST_TINY=1: tiny. */
 int op_open(op_world *w, FILE *log, int with_ref, cug_precision precision);
 /* ref, in float64 throughout, and one cuda device with these options, whose library may round both factors of a product
  * to TF32 or bfloat16, to nearest or towards zero. -1: it does not open, cug_error() says why. */
