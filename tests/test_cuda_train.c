@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/scratch.h"
+
 /* FEW: a graph is recorded in the second step and launched alone in the third. */
 enum { SIDE = 28, IMAGES = 700, STEPS = 20, FEW = 3 };
 
@@ -16,10 +18,9 @@ static void put32(FILE *f, uint32_t v) {
     for (int s = 24; s >= 0; s -= 8) fputc((int)(v >> s & 0xFF), f);
 }
 
-static void make_data(char *dir, char *data, size_t n) {
-    char path[2][96];
+static void make_data(const char *dir, char *data, size_t n) {
+    char path[2][300];
     uint64_t seed = 11;
-    cr_assert_not_null(mkdtemp(dir));
     snprintf(path[0], sizeof path[0], "%s/images", dir);
     snprintf(path[1], sizeof path[1], "%s/labels", dir);
     FILE *x = fopen(path[0], "wb"), *y = fopen(path[1], "wb");
@@ -50,7 +51,7 @@ static void on_event(void *user, const cug_event *e) {
 
 static void train(record *r, const char *model, const char *dir, const char *data, const char *name, const char *device,
                   const char *loader, const char *no_graph, int steps) {
-    char path[128], number[16];
+    char path[384], number[16];
     snprintf(number, sizeof number, "%d", steps);
     const char *const set[][2] = {
         {"model", model},   {"data", data},         {"val", "0"},     {"batch", "32"},      {"epochs", "1"},
@@ -74,7 +75,7 @@ static double loss_of(const record *r, int i) { return (i + 1) * r->running[i] -
 
 static void expect_same_weights(const char *dir, const char *a, const char *b) {
     const char *const name[2] = {a, b};
-    char path[128];
+    char path[384];
     cug_st_file f[2];
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s/last.safetensors", dir, name[i]);
@@ -98,9 +99,10 @@ static int have_cuda(void) {
 }
 
 static void expect_losses_of_reference(const char *model) {
-    char dir[] = "/tmp/cuglyph-test-XXXXXX", data[256], command[64];
+    char data[640];
     record want, got;
     if (!have_cuda()) return;
+    const char *dir = scratch_make();
     make_data(dir, data, sizeof data);
     train(&want, model, dir, data, "ref", "ref", "auto", "false", STEPS);
     train(&got, model, dir, data, "cuda", "cuda", "auto", "false", STEPS);
@@ -114,8 +116,7 @@ static void expect_losses_of_reference(const char *model) {
     cr_expect_lt(loss_of(&want, STEPS - 1), 0.8 * loss_of(&want, 0), "nothing was learned");
     fprintf(stderr, "  %s, 20 SGD steps of 32: loss %.4f to %.4f, off by at most %.1e\n", model, loss_of(&want, 0),
             loss_of(&want, STEPS - 1), worst);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    scratch_remove();
 }
 
 Test(cuda_train, cnn_d_has_the_losses_of_the_reference, .timeout = 600) { expect_losses_of_reference("cnn-d"); }
@@ -126,9 +127,10 @@ Test(cuda_train, cnn_d_ends_in_the_same_bytes_however_it_runs, .timeout = 600) {
                                           {"staged", "staged", "true"},         {"resident", "resident", "false"},
                                           {"resident-ops", "resident", "true"}, {"plain", "plain", "false"},
                                           {"plain-ops", "plain", "true"}};
-    char dir[] = "/tmp/cuglyph-test-XXXXXX", data[256], command[64];
+    char data[640];
     record first, r;
     if (!have_cuda()) return;
+    const char *dir = scratch_make();
     make_data(dir, data, sizeof data);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         train(i ? &r : &first, "cnn-d", dir, data, ways[i][0], "cuda", ways[i][1], ways[i][2], FEW);
@@ -136,6 +138,5 @@ Test(cuda_train, cnn_d_ends_in_the_same_bytes_however_it_runs, .timeout = 600) {
         expect_same_weights(dir, ways[0][0], ways[i][0]);
         cr_expect_eq(memcmp(&first, &r, sizeof r), 0, "%s: other losses", ways[i][0]);
     }
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    scratch_remove();
 }

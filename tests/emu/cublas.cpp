@@ -306,10 +306,7 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const 
 int live_cublas() { return live; }
 
 void *cublas_function(const char *name) {
-    static const struct {
-        const char *name;
-        void *function;
-    } all[] = {
+    static const Named all[] = {
         {"cublasLtCreate", function_pointer(lt_create)},
         {"cublasLtDestroy", function_pointer(lt_destroy)},
         {"cublasLtGetVersion", function_pointer(lt_version)},
@@ -325,9 +322,7 @@ void *cublas_function(const char *name) {
         {"cublasLtMatrixLayoutCreate", function_pointer(layout_create)},
         {"cublasLtMatrixLayoutDestroy", function_pointer(layout_destroy)},
     };
-    for (const auto &f : all)
-        if (!strcmp(f.name, name)) return f.function;
-    return nullptr;
+    return function_named(all, name);
 }
 } // namespace emu
 

@@ -407,10 +407,7 @@ cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnn
 int live_cudnn() { return static_cast<int>(descs.size() + handles.size()); }
 
 void *cudnn_function(const char *name) {
-    static const struct {
-        const char *name;
-        void *function;
-    } all[] = {
+    static const Named all[] = {
         {"cudnnCreate", function_pointer(dnn_create)},
         {"cudnnDestroy", function_pointer(dnn_destroy)},
         {"cudnnSetStream", function_pointer(dnn_stream)},
@@ -424,9 +421,7 @@ void *cudnn_function(const char *name) {
         {"cudnnBackendFinalize", function_pointer(desc_finalize)},
         {"cudnnBackendExecute", function_pointer(execute)},
     };
-    for (const auto &f : all)
-        if (!strcmp(f.name, name)) return f.function;
-    return nullptr;
+    return function_named(all, name);
 }
 } // namespace emu
 

@@ -6,6 +6,8 @@
 
 #include "emu/stream.h"
 
+#include <cstring>
+
 // As the driver: without the headers there is no such path, and nothing to stand in for.
 #if __has_include(<cublasLt.h>) && __has_include(<cudnn_graph.h>)
 #include <cublasLt.h>
@@ -27,7 +29,16 @@ float rounded(float x, Rounding r); // to nearest even, in the format's precisio
 // Something that no two calls share, where results may differ from run to run.
 float disturbance();
 
+struct Named {
+    const char *name;
+    void *function;
+};
 template <class F> void *function_pointer(F *f) { return reinterpret_cast<void *>(f); }
+template <size_t n> void *function_named(const Named (&all)[n], const char *name) {
+    for (const Named &f : all)
+        if (!strcmp(f.name, name)) return f.function;
+    return nullptr;
+}
 } // namespace emu
 
 #endif
