@@ -5,6 +5,7 @@
  * GB/s are of pixels, labels and sample numbers; "of copies" is their share of the measured bandwidth of pinned copies.
  */
 #include "loading.h"
+#include "seconds.h"
 #include <stdio.h>
 #include <stdlib.h>
 #if CUG_HAVE_CUDA
@@ -87,15 +88,15 @@ static int host_half(const cug_images *im, int passes) {
         for (int p = 0; p <= passes; p++)
             for (size_t b = 0; b < batches; b++) {
                 int n = 0;
-                const double start = load_now();
+                const double start = seconds_now();
                 cug_loader_batch(&l, (uint32_t)p, b, labels + most, u, labels, &n);
-                const double between = load_now();
+                const double between = seconds_now();
                 const cug_tensor pixels = cug_tensor1(u, CUG_U8, n * (int)F), out = cug_tensor1(x, CUG_F32, n * (int)F);
                 const cug_normalize_shape s = {(size_t)n * F, 1 / 255.0f, 0};
                 CHECK(be->normalize->fwd(&out, &pixels, &s, &ex));
                 if (p == 0) continue; /* warms up */
                 gather += between - start;
-                normalize += load_now() - between;
+                normalize += seconds_now() - between;
                 images += (size_t)n;
                 done++;
             }

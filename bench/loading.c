@@ -1,8 +1,8 @@
 /* loading.c - the loader's three modes over the backend table, as src/train/ uses them. */
 #include "loading.h"
+#include "seconds.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SIDE 28
@@ -26,12 +26,6 @@ typedef struct loading {
 const char *load_mode_name(load_mode m) {
     static const char *const names[] = {"plain", "staged", "resident"};
     return names[m];
-}
-
-double load_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 cug_status load_images_make(cug_images *im, int count) {
@@ -215,18 +209,18 @@ cug_status load_measure(load_times *out, const cug_backend *be, cug_device *dev,
             CUG_GOTO(be->sync(dev, NULL));
             read_waits(&w, &waited, &held_up);
             *out = (load_times){0};
-            start = load_now();
+            start = seconds_now();
         }
         int n = 0;
-        const double began = load_now();
+        const double began = seconds_now();
         CUG_GOTO(next(&w, &n));
-        out->host += load_now() - began;
+        out->host += seconds_now() - began;
         out->images += (size_t)n;
         out->batches++;
         if (step_us) usleep((useconds_t)step_us);
     }
     CUG_GOTO(be->sync(dev, NULL));
-    out->seconds = load_now() - start;
+    out->seconds = seconds_now() - start;
     out->bytes = (double)out->images * (double)(w.F + 2 * sizeof(int32_t));
     read_waits(&w, &out->waited, &out->held_up);
     out->waited -= waited;

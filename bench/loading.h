@@ -35,6 +35,4 @@ cug_status load_measure(load_times *out, const cug_backend *be, cug_device *dev,
 cug_status load_images_make(cug_images *im, int count);
 void load_images_free(cug_images *im);
 
-double load_now(void);
-
 #endif

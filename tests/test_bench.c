@@ -3,6 +3,7 @@
 #include "bench/kernels.h"
 #include "bench/profile.h"
 #include "bench/steps.h"
+#include "seconds.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -274,7 +275,7 @@ Test(bench, profile) {
         heard.range_push("step");
         for (int k = 0; k < 4; k++) {
             heard.range_push(k % 2 ? "odd" : "even");
-            for (double end = bench_now() + 1e-3; bench_now() < end;) {}
+            for (double end = seconds_now() + 1e-3; seconds_now() < end;) {}
             heard.range_pop();
         }
         heard.range_pop();

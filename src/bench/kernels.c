@@ -1,5 +1,6 @@
 /* kernels.c - the loop over cases, devices and caches. */
 #include "bench/kernels.h"
+#include "seconds.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -7,11 +8,6 @@
 #define SMALL_FLOP 40e3        /* of `small` */
 #define SMALL_BYTES (64 << 10) /* likewise */
 #define CLOCK_EVERY 1.0        /* seconds between looks at the clock */
-
-const char *bench_precision_name(int p) {
-    static const char *const names[] = {"fp32", "tf32", "bf16"};
-    return p >= 0 && p < 3 ? names[p] : NULL;
-}
 
 void bench_kernels_defaults(bench_kernels_options *o) {
     memset(o, 0, sizeof *o);
@@ -40,14 +36,14 @@ static int wanted(const bench_kernels_options *o, const bench_case *c) {
 
 /* Looks again now and then: what was measured between two looks gets the lower one. */
 static cug_status look_at_clock(session *w) {
-    if (bench_now() - w->clock_at < CLOCK_EVERY && w->clock > 0) return CUG_OK;
+    if (seconds_now() - w->clock_at < CLOCK_EVERY && w->clock > 0) return CUG_OK;
     CUG_TRY(bench_roof_clock(&w->roof, &w->side[0], &w->clock));
-    w->clock_at = bench_now();
+    w->clock_at = seconds_now();
     return CUG_OK;
 }
 
 static cug_status measure(session *w, bench_side *s, const bench_case *c, int cold, bench_row *r) {
-    *r = (bench_row){.precision = bench_precision_name((int)s->precision),
+    *r = (bench_row){.precision = cug_precision_name(s->precision),
                      .cache = cold ? "cold" : "warm",
                      .threads = s->threads,
                      .flop = c->flop,
@@ -141,7 +137,7 @@ static cug_status open_side(session *w, const cug_device_options *o, const char 
     if (st == CUG_OK && special && !differs(s, plain)) {
         bench_side_close(s);
         st = cug_fail(CUG_ENOTSUP, "%s has no %s in this build", w->o->be->name,
-                      lib ? "library" : bench_precision_name((int)o->precision));
+                      lib ? "library" : cug_precision_name(o->precision));
     }
     if (st == CUG_OK) {
         w->sides++;

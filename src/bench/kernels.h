@@ -43,6 +43,4 @@ void bench_kernels_defaults(bench_kernels_options *o);
 /* CUG_EMISMATCH: a result was wrong (its row was not reported). CUG_EINVAL: no benchmark fits the filters. */
 cug_status bench_kernels(const bench_kernels_options *o);
 
-const char *bench_precision_name(int p);
-
 #endif

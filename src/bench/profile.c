@@ -1,5 +1,6 @@
 /* profile.c - ranges into times: the host's clock, or on a GPU marks on the stream. */
 #include "bench/profile.h"
+#include "seconds.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static int name_of(bench_profile *p, const char *name) {
 
 /* Moment i of the step: on the host's clock *t, on the device mark i. */
 static void moment(bench_profile *p, int i, double *t) {
-    *t = bench_now();
+    *t = seconds_now();
     if (p->clock && p->failed == CUG_OK) p->failed = p->clock->mark(p->dev, i, NULL);
 }
 

@@ -42,7 +42,8 @@ void bench_report_close(bench_report *r) {
 cug_status bench_report_device(bench_report *r, const char *device, int threads, const bench_roof *roof) {
     json_t *copies = json_array(), *peaks = json_object();
     for (int i = 0; roof && i < 3; i++)
-        if (roof->flops[i] > 0) json_object_set_new(peaks, bench_precision_name(i), json_real(roof->flops[i]));
+        if (roof->flops[i] > 0)
+            json_object_set_new(peaks, cug_precision_name((cug_precision)i), json_real(roof->flops[i]));
     for (int i = 0; roof && i < BENCH_COPIES; i++)
         if (roof->copy[i].rate > 0)
             json_array_append_new(copies, json_pack("{s:I, s:f}", "bytes", (json_int_t)roof->copy[i].bytes,

@@ -1,5 +1,6 @@
 /* roof.c - measures peaks: multiply-adds out of registers, copies of several sizes. */
 #include "bench/roof.h"
+#include "seconds.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ typedef struct peak {
 } peak;
 
 static cug_status start(const bench_side *s, double *t) {
-    *t = bench_now();
+    *t = seconds_now();
     return s->be->timing->mark ? s->be->timing->mark(s->dev, 0, s->ex.stream) : CUG_OK;
 }
 
@@ -27,7 +28,7 @@ static cug_status stop(const bench_side *s, double *t) {
         return s->be->timing->between(s->dev, 0, 1, t);
     }
     CUG_TRY(s->be->sync(s->dev, s->ex.stream));
-    *t = bench_now() - *t;
+    *t = seconds_now() - *t;
     return CUG_OK;
 }
 

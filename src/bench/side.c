@@ -1,6 +1,7 @@
 /* side.c - sets a case up on a device, and times calls of it. */
 #include "bench/side.h"
 #include "host.h"
+#include "seconds.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +222,7 @@ cug_status bench_side_sample(void *side, int calls, double *seconds) {
         CUG_TRY(record(s, calls));
         if (s->flush) CUG_TRY(flush(s));
     }
-    const double start = bench_now();
+    const double start = seconds_now();
     if (clock) CUG_TRY(clock->mark(s->dev, 0, s->ex.stream));
     if (s->graph)
         CUG_TRY(s->be->graph_launch(s->dev, s->graph, s->ex.stream));
@@ -232,7 +233,7 @@ cug_status bench_side_sample(void *side, int calls, double *seconds) {
         return clock->between(s->dev, 0, 1, seconds);
     }
     CUG_TRY(s->be->sync(s->dev, s->ex.stream));
-    *seconds = bench_now() - start;
+    *seconds = seconds_now() - start;
     return CUG_OK;
 }
 

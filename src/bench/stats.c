@@ -8,12 +8,6 @@
 #define MAX_SAMPLES 20000
 #define WARM_UP 0.02 /* seconds: caches, branch predictors, clocks */
 
-double bench_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_size(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);

@@ -40,6 +40,5 @@ cug_status bench_measure(bench_stats *out, int *calls, bench_sample_fn *fn, void
                          const bench_limits *l);
 
 /* The host's monotonic clock in seconds. */
-double bench_now(void);
 
 #endif

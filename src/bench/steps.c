@@ -4,6 +4,7 @@
 #include "host.h"
 #include "model/plan.h"
 #include "range.h"
+#include "seconds.h"
 #include "train/net_internal.h"
 #include <cuglyph/dataset.h>
 #include <cuglyph/random.h>
@@ -88,10 +89,10 @@ static cug_status step_once(stepper *s) {
 
 static cug_status sample(void *user, int calls, double *seconds) {
     stepper *s = user;
-    const double start = bench_now();
+    const double start = seconds_now();
     for (int i = 0, n = s->o->steps > 1 ? calls * s->o->steps : calls; i < n; i++) CUG_TRY(step_once(s));
     CUG_TRY(s->be->sync(s->dev, NULL));
-    *seconds = bench_now() - start;
+    *seconds = seconds_now() - start;
     return CUG_OK;
 }
 
@@ -187,9 +188,9 @@ static cug_status split_steps(bench_steps *out, stepper *s) {
     cug_status st = open_net(s, 1);
     for (int i = 0; st == CUG_OK && i < 3; i++) st = step_once(s);
     if (st == CUG_OK) st = s->be->sync(s->dev, NULL);
-    const double start = bench_now();
+    const double start = seconds_now();
     for (int i = 0; st == CUG_OK && i < PROFILE_STEPS; i++) {
-        if (i >= 20 && bench_now() - start > s->o->limits.min_time) break;
+        if (i >= 20 && seconds_now() - start > s->o->limits.min_time) break;
         if (i && s->o->limits.late && s->o->limits.late()) break;
         if (s->o->training) st = announce(s); /* its upload is no part of a step: one in 512 does it */
         if (st == CUG_OK) st = bench_profile_begin(s->profile, s->dev);

@@ -141,7 +141,7 @@ void bench_cli_device(const char *device, const bench_roof *r) {
     if (r->flops[CUG_PREC_FP32] > 0) {
         printf("  multiply-adds     ");
         for (int p = 0; p < 3; p++)
-            if (r->flops[p] > 0) printf(" %s %.1f GFLOP/s", bench_precision_name(p), r->flops[p] * 1e-9);
+            if (r->flops[p] > 0) printf(" %s %.1f GFLOP/s", cug_precision_name((cug_precision)p), r->flops[p] * 1e-9);
         if (r->flops_core > 0) printf(" (one core %.1f)", r->flops_core * 1e-9);
         printf("\n  copies, read+write ");
         for (int i = 0; i < BENCH_COPIES && r->copy[i].rate > 0; i++) {

@@ -37,10 +37,10 @@ static int precisions(const char *list, int *mask) {
     for (*mask = 0;; list++) {
         const size_t n = strcspn(list, ",");
         int p = 0;
-        while (bench_precision_name(p) &&
-               (strlen(bench_precision_name(p)) != n || strncmp(list, bench_precision_name(p), n) != 0))
+        while (cug_precision_name((cug_precision)p) && (strlen(cug_precision_name((cug_precision)p)) != n ||
+                                                        strncmp(list, cug_precision_name((cug_precision)p), n) != 0))
             p++;
-        if (!bench_precision_name(p)) return -1;
+        if (!cug_precision_name((cug_precision)p)) return -1;
         *mask |= 1 << p;
         list += n;
         if (!*list) return 0;

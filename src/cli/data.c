@@ -2,6 +2,7 @@
 #include "cli/data.h"
 #include "cli/cli.h"
 #include "data/places.h"
+#include "seconds.h"
 #include <cuglyph/dataset.h>
 #include <cuglyph/fetch.h>
 #include <getopt.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FETCH = 1, VERIFY = 2, INFO = 4, SHOW = 8, LIST = 16 };
@@ -94,14 +94,8 @@ typedef struct meter {
     int files;
 } meter;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void draw_bar(const meter *m, size_t total) {
-    double rate = (double)m->done / (now() - m->started + 1e-3);
+    double rate = (double)m->done / (seconds_now() - m->started + 1e-3);
     int width = data_columns(STDERR_FILENO) - 64, fill = 0;
     width = width < 6 ? 6 : width > 30 ? 30 : width;
     if (total) fill = (int)((double)width * (double)m->done / (double)total);
@@ -118,7 +112,7 @@ static void draw_bar(const meter *m, size_t total) {
 static void finish_file(meter *m) {
     char text[32];
     if (!m->file[0]) return;
-    double seconds = now() - m->started;
+    double seconds = seconds_now() - m->started;
     if (m->fancy) fprintf(stderr, "\r\033[K");
     printf("%-23s  %s bytes in %.1f s\n", m->file, data_grouped(m->done, text), seconds);
     fflush(stdout);
@@ -128,7 +122,7 @@ static void finish_file(meter *m) {
 
 static int on_progress(void *user, const char *file, size_t done, size_t total) {
     meter *m = user;
-    double t = now();
+    double t = seconds_now();
     if (done && strcmp(m->file, file) != 0) {
         finish_file(m);
         snprintf(m->file, sizeof m->file, "%s", file);

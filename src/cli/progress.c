@@ -4,18 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "seconds.h"
 
 enum { PLAIN_SECONDS = 10 }; /* how often a plain line shows an epoch in the middle */
-
-static double now(void) {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
 
 static void duration(double s, char *out, size_t n) {
     if (s < 60)
@@ -35,7 +29,7 @@ void cli_progress_init(cli_progress *p, int quiet) {
     memset(p, 0, sizeof *p);
     p->fancy = cli_fancy_stderr();
     p->quiet = quiet;
-    p->last_line = now();
+    p->last_line = seconds_now();
 }
 
 void cli_progress_clear(cli_progress *p) {
@@ -60,7 +54,7 @@ static void bar(cli_progress *p, const char *head, const char *tail, double part
 }
 
 static void step(cli_progress *p, const cug_event *e) {
-    double t = now();
+    double t = seconds_now();
     int last = e->done == e->of;
     char eta[32], head[64], tail[160];
     duration(e->eta_seconds, eta, sizeof eta);
@@ -84,7 +78,7 @@ static void step(cli_progress *p, const cug_event *e) {
 static void epoch(cli_progress *p, const cug_event *e) {
     char spent[32];
     cli_progress_clear(p);
-    p->last_line = now();
+    p->last_line = seconds_now();
     duration(e->seconds, spent, sizeof spent);
     fprintf(stderr, "epoch %lld/%lld  loss %.4f  acc %.2f%%", (long long)e->epoch, (long long)e->epochs, e->loss,
             100 * e->accuracy);
@@ -105,8 +99,8 @@ void cli_progress_event(void *user, const cug_event *e) {
         step(p, e);
         break;
     case CUG_EVENT_VALIDATE:
-        if (p->fancy && (e->done == e->of || now() - p->last_draw >= 0.1)) {
-            p->last_draw = now();
+        if (p->fancy && (e->done == e->of || seconds_now() - p->last_draw >= 0.1)) {
+            p->last_draw = seconds_now();
             bar(p, "evaluating", "", (double)e->done / (double)e->of);
         }
         break;

@@ -1,10 +1,10 @@
 /* report.c - the facts about a GPU, with its copy bandwidth measured. */
 #include "cuda/cuda.h"
+#include "seconds.h"
 #include <cuglyph/cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define COPY_BYTES ((size_t)16 << 20)
 #define COPIES 4 /* the first also warms up; the best counts */
@@ -16,12 +16,6 @@ typedef struct copy_test {
     cudaEvent_t start, stop;
 } copy_test;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Bytes a second of the best of a few copies. Those of page-locked memory run beside the host: the device's clock; the
  * others need the host all along: its clock. */
 static cug_status measure(const copy_test *t, enum cudaMemcpyKind kind, double *best) {
@@ -31,12 +25,12 @@ static cug_status measure(const copy_test *t, enum cudaMemcpyKind kind, double *
     *best = 0;
     for (int i = 0; i < COPIES; i++) {
         float ms = 0;
-        double began = now();
+        double began = seconds_now();
         CUDA_TRY(t->dev, cudaEventRecord(t->start, s));
         CUDA_TRY(t->dev, cudaMemcpyAsync(to, from, COPY_BYTES, kind, s));
         CUDA_TRY(t->dev, cudaEventRecord(t->stop, s));
         CUDA_TRY(t->dev, cudaEventSynchronize(t->stop));
-        double seconds = now() - began;
+        double seconds = seconds_now() - began;
         CUDA_TRY(t->dev, cudaEventElapsedTime(&ms, t->start, t->stop));
         if (t->pinned) seconds = (double)ms * 1e-3;
         double rate = seconds > 0 ? (double)COPY_BYTES / seconds : 0;

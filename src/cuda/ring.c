@@ -1,11 +1,11 @@
 /* ring.c - the staged loader: one producer thread, pinned slots, a copy stream, device batches. */
 #include "cuda/ring.h"
 #include "cuda/cuda.h"
+#include "seconds.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ALIGNMENT 256
 #define DEVICE_BATCHES 2
@@ -33,12 +33,6 @@ struct cug_cuda_ring {
     char why[600];
 };
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static char *slot_at(const cug_cuda_ring *r, uint64_t s) { return r->host + s % (uint64_t)r->opt.slots * r->bytes; }
 static char *batch_at(const cug_cuda_ring *r, uint64_t s) { return r->mem + s % (uint64_t)r->opt.batches * r->bytes; }
 static cudaEvent_t copied_of(const cug_cuda_ring *r, uint64_t s) { return r->copied[s % (uint64_t)r->opt.slots]; }
@@ -46,9 +40,9 @@ static cudaEvent_t released_of(const cug_cuda_ring *r, uint64_t s) { return r->r
 
 /* With the lock held, which is given up meanwhile; how many seconds it took. */
 static double wait_changed(cug_cuda_ring *r) {
-    double began = now();
+    double began = seconds_now();
     pthread_cond_wait(&r->changed, &r->lock);
-    return now() - began;
+    return seconds_now() - began;
 }
 
 /* --- producer ----------------------------------------------------------------------------------------------------- */
@@ -80,9 +74,9 @@ static cug_status fill_slot(cug_cuda_ring *r) {
     uint64_t s = r->filled;
     char *slot = slot_at(r, s);
     int n = 0;
-    double began = now();
+    double began = seconds_now();
     if (s >= (uint64_t)r->opt.slots) CUDA_TRY(NULL, cudaEventSynchronize(copied_of(r, s)));
-    double waited = now() - began;
+    double waited = seconds_now() - began;
     CUG_TRY(r->opt.fill(r->opt.user, s, (uint8_t *)slot + r->pixels_at, (int32_t *)(void *)slot,
                         (int32_t *)(void *)(slot + r->ids_at), &n));
     if (n < 0 || n > r->opt.max_batch)

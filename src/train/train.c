@@ -3,22 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "locale_c.h"
+#include "seconds.h"
 #include "train/trainer.h"
 
 #define LAST "last.safetensors"
 #define BEST "best.safetensors"
 
-double trainer_now(void) {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
-
-double trainer_seconds(const trainer *t) { return t->at.seconds + trainer_now() - t->started; }
+double trainer_seconds(const trainer *t) { return t->at.seconds + seconds_now() - t->started; }
 
 uint64_t trainer_steps_in_all(const trainer *t) {
     int64_t n = t->c->epochs * (int64_t)t->batches;
@@ -27,7 +21,7 @@ uint64_t trainer_steps_in_all(const trainer *t) {
 
 static void emit(trainer *t, cug_event *e) {
     if (!t->on_event) return;
-    double spent = trainer_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
+    double spent = seconds_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
     e->step = t->at.step;
     e->total_steps = trainer_steps_in_all(t);
     e->epochs = t->c->epochs;
@@ -162,7 +156,7 @@ static cug_status end_epoch(trainer *t) {
     cug_status st;
     int improved = 0;
     double lr = cug_schedule_lr(&t->schedule, t->at.step ? t->at.step - 1 : 0);
-    double spent = trainer_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
+    double spent = seconds_now() - t->started, rate = spent > 0 ? (double)t->images / spent : 0;
     cug_metrics m = t->at.metrics;
     if (t->j.n_val) {
         CUG_GOTO(job_evaluate(&t->j, &t->j.val, &val, 0, on_eval_batch, t));
@@ -291,7 +285,7 @@ static cug_status open_all(trainer *t, const cug_train_request *req) {
         CUG_TRY(cug_run_open(&t->run, req->run_path));
     else
         CUG_TRY(cug_run_create(&t->run, req->run_path, t->j.g->name));
-    t->started = trainer_now();
+    t->started = seconds_now();
     return begin(t, req);
 }
 
@@ -302,7 +296,7 @@ cug_status cug_train(const cug_train_request *req, cug_train_result *res) {
     cug_status st = open_all(&t, req);
     if (t.run) snprintf(res->run_path, sizeof res->run_path, "%s", cug_run_path(t.run));
     if (st == CUG_OK) {
-        t.started = trainer_now();
+        t.started = seconds_now();
         st = trainer_feed_start(
             &t); /* before the line that says on what it runs: it may have been refused pinned memory */
         if (st == CUG_OK) announce(&t, req->resume);

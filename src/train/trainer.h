@@ -46,7 +46,6 @@ cug_status trainer_feed_steps(trainer *t, uint64_t end);
 cug_status trainer_feed_start(trainer *t);
 uint64_t trainer_steps_in_all(const trainer *t);
 
-double trainer_now(void);
 double trainer_seconds(const trainer *t);
 
 /* Saves weights, optimizer state and progress as RUN/file. */

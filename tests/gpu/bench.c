@@ -13,7 +13,8 @@ static cug_status on_device(void *user, const bench_side *s, const bench_roof *r
     gpu_check *c = ((bench_part_run *)user)->c;
     (void)s;
     for (int p = 0; p < 3; p++)
-        if (r->flops[p] > 0) gpu_figure(c, r->flops[p] * 1e-9, "GFLOP/s", "peak %s", bench_precision_name(p));
+        if (r->flops[p] > 0)
+            gpu_figure(c, r->flops[p] * 1e-9, "GFLOP/s", "peak %s", cug_precision_name((cug_precision)p));
     for (int i = 0; i < BENCH_COPIES && r->copy[i].rate > 0; i++)
         gpu_figure(c, r->copy[i].rate * 1e-9, "GB/s", "copies of %zu KiB, read and write", r->copy[i].bytes >> 10);
     return CUG_OK;

@@ -43,7 +43,6 @@ void gpu_figure(gpu_check *c, double value, const char *unit, const char *fmt, .
 /* Closing table and JSON; returns the failures. */
 int gpu_report_close(gpu_check *c);
 
-double gpu_now(void);
 cudaStream_t gpu_stream(const gpu_check *c); /* the device's compute stream */
 uint32_t gpu_random(uint64_t *seed);
 int gpu_has_mma(void); /* door_check.c: tensor cores on TF32 and bfloat16 */

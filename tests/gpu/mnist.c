@@ -1,6 +1,7 @@
 /* mnist.c - does it learn: cnn-d on MNIST, five epochs of Adam, as `cuglyph train cnn-d` would, on the test images; and
  * the same with factors in TF32 and bfloat16. */
 #include "course.h"
+#include "seconds.h"
 #include <cuglyph/dataset.h>
 #include <stdlib.h>
 
@@ -60,7 +61,7 @@ static cug_status learn(gpu_check *c, study *k, cug_precision p, double *accurac
     cug_metrics m;
     o.opt = (cug_opt_params){.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     CUG_TRY(course_open(&k->course, k->g, c->be, c->dev, &o, &train, LOAD_STAGED, EPOCHS * per_epoch, 0.001f));
-    const double start = gpu_now();
+    const double start = seconds_now();
     for (uint64_t epoch = 0; epoch < EPOCHS && !gpu_late(); epoch++) {
         CUG_TRY(cug_net_metrics_reset(k->course.net));
         for (uint64_t done = 0; done < per_epoch && !gpu_late(); done += 100) {
@@ -71,7 +72,7 @@ static cug_status learn(gpu_check *c, study *k, cug_precision p, double *accurac
         fprintf(c->log, "  epoch %d: loss %.4f\n", (int)epoch + 1, m.loss_sum / (double)m.count);
     }
     if (gpu_late()) return CUG_OK;
-    gpu_figure(c, (double)EPOCHS * images->count / (gpu_now() - start), "images/s",
+    gpu_figure(c, (double)EPOCHS * images->count / (seconds_now() - start), "images/s",
                "MNIST, cnn-d, %s, batch %d, loading included", cug_precision_name(p), BATCH);
     CUG_TRY(evaluate(k, &test));
     if (gpu_late()) return CUG_OK;

@@ -1,12 +1,12 @@
 /* report.c - the lines, the closing table and the JSON of gpu-check, and the watchdog over its time. */
 #include "check.h"
 #include "cuda/cuda.h"
+#include "seconds.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROWS 1600
@@ -35,12 +35,6 @@ static struct {
 
 static const char *const verdict_words[] = {"ok", "FAILED", "skipped"};
 
-double gpu_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 cudaStream_t gpu_stream(const gpu_check *c) { return c->dev->compute; }
 
 uint32_t gpu_random(uint64_t *seed) {
@@ -62,7 +56,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...) {
 static void end_row(gpu_verdict v) {
     row *r = &report.rows[report.n];
     r->verdict = v;
-    r->seconds = gpu_now() - report.part_start;
+    r->seconds = seconds_now() - report.part_start;
     say("%-8s%s (%s%s%.1f s)\n", verdict_words[v], r->name, r->detail, *r->detail ? ", " : "", r->seconds);
     report.n++;
     report.open = 0;
@@ -75,7 +69,7 @@ static void *watch(void *unused) {
     for (;;) {
         usleep(200000);
         pthread_mutex_lock(&report.lock);
-        if (report.open && gpu_now() > report.part_start + report.limit + GRACE_SECONDS) {
+        if (report.open && seconds_now() > report.part_start + report.limit + GRACE_SECONDS) {
             snprintf(report.rows[report.n].detail, sizeof report.rows[0].detail,
                      "still running: the program ends here");
             end_row(GPU_FAILED);
@@ -91,7 +85,7 @@ int gpu_report_open(gpu_check *c) {
     char path[1024];
     pthread_t thread;
     report.check = c;
-    report.start = gpu_now() - c->spent;
+    report.start = seconds_now() - c->spent;
     snprintf(path, sizeof path, "%s/log.txt", c->out);
     c->log = fopen(path, "w");
     if (!c->log || pthread_create(&thread, NULL, watch, NULL) != 0) {
@@ -127,7 +121,7 @@ int gpu_part(gpu_check *c, double limit, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(r->name, sizeof r->name, fmt, ap);
     va_end(ap);
-    report.part_start = gpu_now();
+    report.part_start = seconds_now();
     const double left = report.start + TOTAL_SECONDS - report.part_start;
     report.limit = limit < left ? limit : left;
     report.open = 1;
@@ -139,7 +133,7 @@ int gpu_part(gpu_check *c, double limit, const char *fmt, ...) {
     return left >= 1;
 }
 
-int gpu_late(void) { return gpu_now() > report.part_start + report.limit; }
+int gpu_late(void) { return seconds_now() > report.part_start + report.limit; }
 
 void gpu_end(gpu_check *c, gpu_verdict v, const char *fmt, ...) {
     va_list ap;
@@ -214,7 +208,7 @@ static void write_json(int failed) {
     }
     fprintf(f, "{\n  \"program\": \"cuglyph gpu-check\",\n  \"version\": \"%s\",\n", CUG_VERSION);
     fprintf(f, "  \"small\": %s,\n  \"failed\": %d,\n", report.check->small ? "true" : "false", failed);
-    fprintf(f, "  \"seconds\": %.1f,\n  \"machine\": {", gpu_now() - report.start);
+    fprintf(f, "  \"seconds\": %.1f,\n  \"machine\": {", seconds_now() - report.start);
     for (int i = 0; i < report.n_facts; i++) {
         fputs(i ? ",\n    " : "\n    ", f);
         json_text(f, report.facts[i].name);
@@ -243,7 +237,7 @@ static int close_report(void) {
     }
     write_json(count[GPU_FAILED]);
     say("%d ok, %d failed, %d skipped in %.0f s; %s/log.txt and results.json hold it all\n", count[GPU_OK],
-        count[GPU_FAILED], count[GPU_SKIPPED], gpu_now() - report.start, report.check->out);
+        count[GPU_FAILED], count[GPU_SKIPPED], seconds_now() - report.start, report.check->out);
     return count[GPU_FAILED];
 }
 

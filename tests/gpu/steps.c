@@ -1,5 +1,6 @@
 /* steps.c - whole training steps: the same bits whichever way they run, the reference's losses, and how fast. */
 #include "course.h"
+#include "seconds.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,9 +178,9 @@ static cug_status time_way(gpu_check *c, const cug_graph *g, const cug_loader *l
     CUG_GOTO(course_open(&k, g, c->be, c->dev, &o, l, ways[way].mode, (uint64_t)(warm + rounds * steps), 0.001f));
     CUG_GOTO(course_run(&k, (uint64_t)warm)); /* loads the kernels, records the graph */
     while (measured < rounds && !(measured && gpu_late())) {
-        const double start = gpu_now();
+        const double start = seconds_now();
         CUG_GOTO(course_run(&k, (uint64_t)steps));
-        seconds[measured++] = gpu_now() - start;
+        seconds[measured++] = seconds_now() - start;
     }
     qsort(seconds, (size_t)measured, sizeof *seconds, by_size);
     *per_second = l->batch * (double)steps / seconds[measured / 2];
