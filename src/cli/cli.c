@@ -1,6 +1,7 @@
 /* cli.c - messages, terminals and numbers for the subcommands. */
 #include "cli/cli.h"
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,15 @@ int cli_usage(const char *command, const char *fmt, ...) {
     fprintf(stderr, "cuglyph %s: %s (see cuglyph %s --help)\n", command, text, command);
     return 2;
 }
+
+static void *memory_or_exit(size_t n) {
+    void *p = malloc(n);
+    if (p) return p;
+    fputs("cuglyph: out of memory\n", stderr);
+    exit(1);
+}
+
+void cli_guard_json(void) { json_set_alloc_funcs(memory_or_exit, free); }
 
 static int fancy(int fd) {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");

@@ -23,6 +23,11 @@ int cli_fail(cug_status s);
 /* "cuglyph NAME: MESSAGE (see cuglyph NAME --help)" on stderr; returns 2. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* From now on libjansson's failing allocations end the program, with a line and status 1: its parser answers some of
+ * them with a failing assertion (lex_unget_unsave), and a reader that takes "no memory" for "no such key" would go on
+ * with wrong values. Checkpoints are replaced atomically, so nothing is lost. Once, before any command. */
+void cli_guard_json(void);
+
 /* True when stdout (stderr) is a terminal that takes colours and cursor moves (TERM set, not dumb, NO_COLOR unset). */
 int cli_fancy_stdout(void);
 int cli_fancy_stderr(void);

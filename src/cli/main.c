@@ -28,6 +28,7 @@ static void help(FILE *f) {
 }
 
 int main(int argc, char **argv) {
+    cli_guard_json();
     if (argc < 2) {
         help(stderr);
         return 2;

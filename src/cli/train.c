@@ -95,7 +95,7 @@ static int apply(cug_config *c, const arguments *a, char **rest, int n_rest) {
             return cli_usage("train", "%s cannot change when a run is resumed", rest[i]);
         int used = 0;
         cug_status st = cug_config_arg(c, n_rest - i, rest + i, &used);
-        if (st != CUG_OK) return cli_usage("train", "%s", cug_error());
+        if (st != CUG_OK) return st == CUG_ENOMEM ? cli_fail(st) : cli_usage("train", "%s", cug_error());
         i += used;
     }
     return 0;

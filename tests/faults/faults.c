@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -137,7 +136,3 @@ int __wrap_openat(int at, const char *path, int flags, ...) {
 }
 
 #pragma GCC visibility pop
-
-static void *jansson_malloc(size_t n) { return fails(FAULT_MEMORY, "jansson's malloc") ? NULL : __real_malloc(n); }
-
-void fault_hook_jansson(void) { json_set_alloc_funcs(jansson_malloc, free); }

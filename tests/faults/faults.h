@@ -1,5 +1,5 @@
 /* faults.h - calls to the system that fail on demand. faults.mk has the linker send every call of these functions that
- * the library or the program makes to faults.c first; libjansson's allocations come by its own hook. */
+ * the library or the program makes to faults.c first; libjansson's allocations are the program's (cli_guard_json). */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
 
@@ -12,7 +12,5 @@ void fault_arm(long at, int lasting);
 long fault_disarm(void);
 /* The function that failed first, "none" as long as there is none. */
 const char *fault_name(void);
-/* Hooks libjansson; once, before it is used. */
-void fault_hook_jansson(void);
 
 #endif

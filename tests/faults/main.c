@@ -249,7 +249,7 @@ int main(int argc, char **argv) {
     long most = argc > 1 ? atol(argv[1]) : 0;
     told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (told == MAP_FAILED || !mkdtemp(top)) die("a scratch folder");
-    fault_hook_jansson();
+    cli_guard_json();
     snprintf(run, sizeof run, "%s/run", top);
     snprintf(saved, sizeof saved, "%s/saved", top);
     const char *const names[] = {"train-images", "train-labels", "test-images", "test-labels"};
