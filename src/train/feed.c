@@ -34,7 +34,7 @@ static cug_status feed_shifts(trainer *t) {
 cug_status trainer_feed_epoch(trainer *t) {
     if (t->j.loader != JOB_RESIDENT) return CUG_OK;
     const cug_loader *l = &t->j.train;
-    if (!t->order) t->order = malloc((l->n + 1) * sizeof *t->order);
+    if (!t->order) t->order = calloc(l->n + 1, sizeof *t->order);
     if (!t->order) return cug_fail(CUG_ENOMEM, "out of memory for the order of %zu images", l->n);
     int n = 0;
     for (size_t b = 0; b < t->batches; b++)
