@@ -1,7 +1,7 @@
 /* ladder.h - how each convolution and matrix kernel came to be as fast as it is: rungs, one idea each, from the obvious
  * kernel up to the one that training uses. Every rung computes the same product and is held against the float64
- * reference before it is timed. Rungs that production uses are the production code itself (kernels/), called through
- * its launchers; only what was left behind lives here. */
+ * reference before it is timed, and set beside the vendor's library (library.h). Rungs that production uses are the
+ * production code itself (kernels/), called through its launchers; only what was left behind lives here. */
 #ifndef LADDER_H
 #define LADDER_H
 
@@ -21,7 +21,8 @@ typedef struct ladder_task {
     cug_conv2d_shape conv;
     float *out;
     const float *a, *b;
-    void *workspace; /* as large as the production launchers ask for */
+    void *workspace;                /* as large as the production launchers ask for */
+    const struct ladder_plan *plan; /* read by a library's rung alone (library.h) */
 } ladder_task;
 
 typedef struct ladder_rung {

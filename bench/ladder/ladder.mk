@@ -2,8 +2,9 @@
 #   make ladder [ARCH=90]     checks and times every rung on the GPU of this machine
 #   make ladder-emulated      checks every rung on the emulated device, toy shapes
 LADDER_CU  := $(sort $(wildcard bench/ladder/*.cu))
+LADDER_C   := $(sort $(wildcard bench/ladder/*.c))
 LADDER_LIB := $(GPU_LIB)
-LADDER_OBJ := $(LADDER_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(BUILD)/obj/bench/ladder/main.o
+LADDER_OBJ := $(LADDER_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(LADDER_C:%.c=$(BUILD)/obj/%.o)
 
 .PHONY: ladder ladder-program ladder-emulated
 ifneq ($(CUDA),1)
@@ -18,7 +19,7 @@ ladder-emulated: $(BUILD)/emu/ladder
 	$< --small --times 0
 endif
 
-$(BUILD)/obj/bench/ladder/main.o: bench/ladder/main.c $(BUILD)/.flags
+$(BUILD)/obj/bench/ladder/%.o: bench/ladder/%.c $(BUILD)/.flags
 	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CUDA_INC) $(CSTD) $(CFLAGS) -MMD -MP -c $< -o $@
 
@@ -34,4 +35,4 @@ $(BUILD)/emu/ladder: $(LADDER_OBJ) $(EMU_KOBJ) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k
 	@echo "  LINK    $@"
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-T,tests/emu/emu.ld $(GPU_LDLIBS)
 
--include $(BUILD)/obj/bench/ladder/main.d $(LADDER_CU:%=$(BUILD)/obj/%.d) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k.d)
+-include $(LADDER_C:%.c=$(BUILD)/obj/%.d) $(LADDER_CU:%=$(BUILD)/obj/%.d) $(LADDER_CU:%.cu=$(BUILD)/emu/%.k.d)

@@ -1,10 +1,13 @@
-/* main.c - climbs the ladders (ladder.h): every rung is checked, then timed, and printed with what it gained.
+/* main.c - climbs the ladders (ladder.h): every rung is checked, then timed, and printed with what it gained. Where the
+ * vendor's library is there (library.h), it is the last rung, and each one below shows library time / its own time, in
+ * the rung's precision.
  *   ladder [--small] [--times N] [--json FILE]
  *     --small    toy shapes; for the emulator and for a first look
- *     --times N  samples of a timing, the median is shown [15]; 0: checks alone
+ *     --times N  samples of a timing, the median is shown [15]; 0: checks alone, and no library engines that are not
+ *                deterministic: they are there for their time, and the emulator's stand-ins disturb what they give
  * Exit status 1 when a rung is wrong. Roofline: the lesser of the device's nominal float32 (or tensor-core) rate and
  * its nominal memory bandwidth times the product's arithmetic intensity, each tensor moved once. */
-#include "ladder.h"
+#include "library.h"
 #include <cuda_runtime_api.h>
 #include <cuglyph/backend.h>
 #include <float.h>
@@ -204,27 +207,93 @@ static double roofline_seconds(const product *p, cug_precision precision) {
     return compute > memory ? compute : memory;
 }
 
-static void climb_one(product *p, const ladder_rung *r, const options *o, double *below) {
-    if (!run_once(p, r)) return;
-    const double off = worst(p);
-    const int right = off <= (r->precision == CUG_PREC_FP32 ? 2 : 4); /* 8 u and 16 u: tests/support/op_check.h */
-    failures += !right;
-    const double ms = o->times ? time_rung(p, r, o->times) : -1;
-    printf("  %-11s", r->name);
-    if (ms > 0) {
-        const double roof = roofline_seconds(p, r->precision) * 1e3;
-        printf(" %9.2f us %9.1f GFLOP/s", ms * 1e3, 2 * p->macs / ms * 1e-6);
-        if (roof > 0) printf("  %5.1f %% of roofline", 100 * roof / ms);
-        if (*below > 0) printf("  %5.2fx", *below / ms);
-        *below = ms;
-    }
-    printf("  %s (%.2f of 4u)  %s%s\n", right ? "right" : "WRONG", off, r->idea, r->production ? "  [production]" : "");
-    if (!json) return;
-    fprintf(json, "%s\n  {\"ladder\": \"%s\", \"shape\": \"%s\", \"rung\": \"%s\", \"right\": %s, \"worst\": %.4g",
-            n_json++ ? "," : "", p->ladder->name, p->name, r->name, right ? "true" : "false",
-            isfinite(off) ? off : 1e30);
-    if (ms > 0) fprintf(json, ", \"us\": %.3f, \"gflops\": %.2f", ms * 1e3, 2 * p->macs / ms * 1e-6);
+/* What became of a rung. */
+typedef struct outcome {
+    int ran, right;
+    double off, ms; /* in 4 u of the terms; -1: not timed */
+} outcome;
+
+/* A library's, by whether engines are welcome that are not deterministic. */
+typedef struct rival {
+    ladder_plan plan[2];
+    outcome got[2];
+} rival;
+
+static outcome climb_one(product *p, const ladder_rung *r, double product_error, const options *o) {
+    outcome got = {.ms = -1};
+    if (!run_once(p, r)) return got;
+    /* 8 u and 16 u, or the library's own rounding: tests/support/op_check.h */
+    const double allowed = r->precision == CUG_PREC_FP32 || product_error > 0 ? 2 : 4;
+    got.ran = 1;
+    got.off = worst(p);
+    got.right = got.off <= allowed + product_error / (4 * 0x1p-24);
+    failures += !got.right;
+    if (o->times) got.ms = time_rung(p, r, o->times);
+    return got;
+}
+
+static void print_json(const product *p, const ladder_rung *r, const outcome *got, const rival *against, int any) {
+    static const char *const names[] = {"library", "library_any"};
+    fprintf(json, "%s\n  {\"ladder\": \"%s\", \"shape\": \"%s\", \"rung\": \"%s\", \"precision\": \"%s\"",
+            n_json++ ? "," : "", p->ladder->name, p->name, r->name, cug_precision_name(r->precision));
+    fprintf(json, ", \"right\": %s, \"worst\": %.4g", got->right ? "true" : "false",
+            isfinite(got->off) ? got->off : 1e30);
+    if (got->ms > 0) fprintf(json, ", \"us\": %.3f, \"gflops\": %.2f", got->ms * 1e3, 2 * p->macs / got->ms * 1e-6);
+    for (int i = 0; against && got->ms > 0 && i < 2; i++)
+        if (against->got[i].ms > 0)
+            fprintf(json, ", \"%s_us\": %.3f, \"over_%s\": %.4f", names[i], against->got[i].ms * 1e3, names[i],
+                    against->got[i].ms / got->ms);
+    if (!against)
+        fprintf(json, ", \"version\": \"%.*s\", \"deterministic\": %s", (int)strcspn(r->idea, ","), r->idea,
+                any ? "false" : "true");
     fprintf(json, ", \"production\": %s}", r->production ? "true" : "false");
+}
+
+/* against: NULL for a library's own line, of which `any` says which. */
+static void print_rung(const product *p, const ladder_rung *r, const outcome *got, const rival *against, int any,
+                       double *below) {
+    static const char *const unit[] = {"4u", "2^-9", "2^-6"}; /* 2 * 2^-10 and 2 * 2^-7: what a library may round off */
+    static const double size[] = {1, 0x1p-9 / 0x1p-22, 0x1p-6 / 0x1p-22};
+    const cug_precision of = against ? CUG_PREC_FP32 : r->precision;
+    printf("  %-11s", r->name);
+    if (got->ms > 0) {
+        const double roof = roofline_seconds(p, r->precision) * 1e3;
+        printf(" %9.2f us %9.1f GFLOP/s", got->ms * 1e3, 2 * p->macs / got->ms * 1e-6);
+        if (roof > 0) printf("  %5.1f %% of roofline", 100 * roof / got->ms);
+        if (against && *below > 0) printf("  %5.2fx", *below / got->ms);
+        for (int i = 0; against && i < 2; i++)
+            if (against->got[i].ms > 0)
+                printf("  %5.2fx %s", against->got[i].ms / got->ms, i ? "any engine" : "library");
+        *below = got->ms;
+    }
+    printf("  %s (%.2f of %s)  %s%s\n", got->right ? "right" : "WRONG", got->off / size[of], unit[of], r->idea,
+           r->production ? "  [production]" : "");
+    if (json) print_json(p, r, got, against, any);
+}
+
+/* The library's plans in one precision; want and terms are those of factors that nobody rounded. */
+static void climb_library(product *p, cug_precision precision, rival *out, const options *o) {
+    for (int any = 0; any < (o->times ? 2 : 1); any++) {
+        ladder_plan *plan = &out->plan[any];
+        const cug_status made = ladder_plan_make(plan, p->ladder, &p->task, precision, any);
+        if (status_ok(made, plan->rung.name) && plan->rung.run) {
+            p->task.plan = plan;
+            out->got[any] = climb_one(p, &plan->rung, plan->product_error, o);
+            p->task.plan = NULL;
+        }
+        ladder_plan_drop(plan);
+    }
+}
+
+static void print_library(const product *p, const rival *v) {
+    for (int any = 0; any < 2; any++) {
+        const ladder_rung *r = &v->plan[any].rung;
+        double below = 0;
+        if (v->got[any].ran)
+            print_rung(p, r, &v->got[any], NULL, any, &below);
+        else if (r->idea && *r->idea && !r->run)
+            printf("  %-11s %s\n", r->name, r->idea);
+    }
 }
 
 /* --- one product -------------------------------------------------------------------------------------------------- */
@@ -276,17 +345,25 @@ static void release(product *p) {
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) free(host[i]);
 }
 
+/* Everything is timed before a line is printed: a rung's line has the library's time too. */
 static void climb(product *p, const options *o) {
-    int have = -1; /* precision the reference was made for */
+    const ladder_rung *const rungs = p->ladder->rungs;
+    const int last = has_tensor_cores ? CUG_PREC_BF16 : CUG_PREC_FP32;
+    outcome got[LADDER_RUNGS] = {0};
+    rival library[CUG_PREC_BF16 + 1] = {0};
     double below = 0;
     printf("%s, %s\n", p->ladder->name, p->name);
-    if (allocate(p))
-        for (const ladder_rung *r = p->ladder->rungs; r->name; r++) {
-            if (r->precision != CUG_PREC_FP32 && !has_tensor_cores) continue;
-            if (have != (int)r->precision && !(p->macs > LARGE ? by_production : by_reference)(p, r->precision)) break;
-            have = (int)r->precision;
-            climb_one(p, r, o, &below);
-        }
+    int ok = allocate(p);
+    for (int i = CUG_PREC_FP32; ok && i <= last; i++) {
+        ok = (p->macs > LARGE ? by_production : by_reference)(p, (cug_precision)i);
+        for (int n = 0; ok && rungs[n].name; n++)
+            if ((int)rungs[n].precision == i) got[n] = climb_one(p, &rungs[n], 0, o);
+        for (int of = CUG_PREC_FP32; ok && i == CUG_PREC_FP32 && of <= last; of++)
+            climb_library(p, (cug_precision)of, &library[of], o);
+    }
+    for (int n = 0; rungs[n].name; n++)
+        if (got[n].ran) print_rung(p, &rungs[n], &got[n], &library[rungs[n].precision], 0, &below);
+    for (int i = CUG_PREC_FP32; i <= last; i++) print_library(p, &library[i]);
     release(p);
 }
 
@@ -315,6 +392,11 @@ static void climb_conv(const char *model, cug_conv2d_shape s, const options *o) 
         p.n_b = i == 2 ? x : w;
         climb(&p, o);
     }
+}
+
+static cug_conv2d_shape square(int N, int side, int C, int K, int taps) {
+    return (cug_conv2d_shape){
+        .N = N, .H = side, .W = side, .C = C, .K = K, .R = taps, .S = taps, .stride_h = 1, .stride_w = 1};
 }
 
 /* --- the device --------------------------------------------------------------------------------------------------- */
@@ -375,26 +457,25 @@ int main(int argc, char **argv) {
         return 1;
     }
     if (json) fputs("[", json);
+    ladder_libraries_open();
     if (o.small) {
         climb_linear("ragged", 37, 45, 33, &o);
         climb_linear("long sums", 5, 300, 16, &o);
-        climb_conv(
-            "few channels",
-            (cug_conv2d_shape){.N = 2, .H = 9, .W = 8, .C = 1, .K = 8, .R = 3, .S = 3, .stride_h = 1, .stride_w = 1},
-            &o);
-        climb_conv("strided",
-                   (cug_conv2d_shape){.N = 2,
-                                      .H = 7,
-                                      .W = 8,
-                                      .C = 6,
-                                      .K = 10,
-                                      .R = 3,
-                                      .S = 2,
-                                      .stride_h = 2,
-                                      .stride_w = 1,
-                                      .pad_top = 1,
-                                      .pad_left = 1},
-                   &o);
+        static const cug_conv2d_shape few = {
+            .N = 2, .H = 9, .W = 8, .C = 1, .K = 8, .R = 3, .S = 3, .stride_h = 1, .stride_w = 1};
+        static const cug_conv2d_shape strided = {.N = 2,
+                                                 .H = 7,
+                                                 .W = 8,
+                                                 .C = 6,
+                                                 .K = 10,
+                                                 .R = 3,
+                                                 .S = 2,
+                                                 .stride_h = 2,
+                                                 .stride_w = 1,
+                                                 .pad_top = 1,
+                                                 .pad_left = 1};
+        climb_conv("few channels", few, &o);
+        climb_conv("strided", strided, &o);
     } else {
         static const int batches[] = {0, 4096}; /* 0: the training batch */
         for (int i = 0; i < 2; i++) {
@@ -402,24 +483,13 @@ int main(int argc, char **argv) {
             climb_linear("cnn-d fc1", b128, 1600, 128, &o);
             climb_linear("mlp fc1", b128, 784, 512, &o);
             climb_linear("sprint fc1", b256, 800, 256, &o);
-            climb_conv("cnn-d conv1",
-                       (cug_conv2d_shape){
-                           .N = b128, .H = 28, .W = 28, .C = 1, .K = 32, .R = 3, .S = 3, .stride_h = 1, .stride_w = 1},
-                       &o);
-            climb_conv("cnn-d conv2",
-                       (cug_conv2d_shape){
-                           .N = b128, .H = 13, .W = 13, .C = 32, .K = 64, .R = 3, .S = 3, .stride_h = 1, .stride_w = 1},
-                       &o);
-            climb_conv("sprint conv1",
-                       (cug_conv2d_shape){
-                           .N = b256, .H = 28, .W = 28, .C = 1, .K = 24, .R = 5, .S = 5, .stride_h = 1, .stride_w = 1},
-                       &o);
-            climb_conv("sprint conv2",
-                       (cug_conv2d_shape){
-                           .N = b256, .H = 12, .W = 12, .C = 24, .K = 32, .R = 3, .S = 3, .stride_h = 1, .stride_w = 1},
-                       &o);
+            climb_conv("cnn-d conv1", square(b128, 28, 1, 32, 3), &o);
+            climb_conv("cnn-d conv2", square(b128, 13, 32, 64, 3), &o);
+            climb_conv("sprint conv1", square(b256, 28, 1, 24, 5), &o);
+            climb_conv("sprint conv2", square(b256, 12, 24, 32, 3), &o);
         }
     }
+    ladder_libraries_close();
     if (json) {
         fputs("\n]\n", json);
         if (fclose(json) != 0) failures++;

@@ -12,6 +12,7 @@
 #include "cuda/library.h"
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if CUG_HAVE_CUBLAS
 #define ALIGNED 16 /* of every pointer: what the algorithms are chosen for */
@@ -215,6 +216,11 @@ cug_status cug_cublas_run(cug_cublas *c, const cug_product *p, const cug_product
     return cug_cuda_launched(NULL, err, "bias fwd");
 }
 
+int cug_cublas_alike(const cug_cublas *a, const cug_cublas *b, const cug_product *p) {
+    const lt_plan *x = find_plan(a, p, 0), *y = find_plan(b, p, 0);
+    return x && y && memcmp(&x->algo, &y->algo, sizeof x->algo) == 0;
+}
+
 #else
 
 cug_status cug_cublas_open(cug_cublas **out, int nondeterministic) {
@@ -236,5 +242,9 @@ cug_status cug_cublas_prepare(cug_cublas *c, const cug_product *p, size_t *works
 cug_status cug_cublas_run(cug_cublas *c, const cug_product *p, const cug_product_args *args) {
     (void)c, (void)p, (void)args;
     return CUG_ENOTSUP;
+}
+int cug_cublas_alike(const cug_cublas *a, const cug_cublas *b, const cug_product *p) {
+    (void)a, (void)b, (void)p;
+    return 0;
 }
 #endif

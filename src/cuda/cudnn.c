@@ -147,6 +147,12 @@ cug_status cug_cudnn_run(cug_cudnn *c, const cug_product *p, const cug_product_a
     return cug_cuda_launched(NULL, err, "bias fwd");
 }
 
+/* Notes are an engine's: what is allowed decides which engine is the first, not how it is set. */
+int cug_cudnn_alike(const cug_cudnn *a, const cug_cudnn *b, const cug_product *p) {
+    const dnn_plan *x = find_plan(a, p, 0, 0), *y = find_plan(b, p, 0, 0);
+    return x && y && x->made.engine == y->made.engine;
+}
+
 #else
 
 cug_status cug_cudnn_open(cug_cudnn **out, int nondeterministic) {
@@ -168,5 +174,9 @@ cug_status cug_cudnn_prepare(cug_cudnn *c, const cug_product *p, size_t *workspa
 cug_status cug_cudnn_run(cug_cudnn *c, const cug_product *p, const cug_product_args *args) {
     (void)c, (void)p, (void)args;
     return CUG_ENOTSUP;
+}
+int cug_cudnn_alike(const cug_cudnn *a, const cug_cudnn *b, const cug_product *p) {
+    (void)a, (void)b, (void)p;
+    return 0;
 }
 #endif

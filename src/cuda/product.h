@@ -56,6 +56,8 @@ cug_status cug_cublas_prepare(cug_cublas *c, const cug_product *p, size_t *works
 /* Queues it on args->stream; p must have been prepared. CUG_EINVAL: less workspace than it said, a pointer that is not
  * 16-byte aligned. CUG_ECUDA: refused, with the library's words. */
 cug_status cug_cublas_run(cug_cublas *c, const cug_product *p, const cug_product_args *args);
+/* 1: both have prepared p and run it, without bias and overwriting, by the same algorithm. */
+int cug_cublas_alike(const cug_cublas *a, const cug_cublas *b, const cug_product *p);
 
 /* --- cudnn.c: conv2d by cuDNN's graphs; as above ---------------------------------------------------------------------
  */
@@ -66,5 +68,6 @@ void cug_cudnn_close(cug_cudnn *c);
 size_t cug_cudnn_version(const cug_cudnn *c);
 cug_status cug_cudnn_prepare(cug_cudnn *c, const cug_product *p, size_t *workspace);
 cug_status cug_cudnn_run(cug_cudnn *c, const cug_product *p, const cug_product_args *args);
+int cug_cudnn_alike(const cug_cudnn *a, const cug_cudnn *b, const cug_product *p);
 
 #endif
