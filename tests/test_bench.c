@@ -215,6 +215,37 @@ Test(bench, every_backend_small) {
     }
 }
 
+/* A batch of one's own goes into the models' products and nothing else. */
+Test(bench, models_at_another_batch) {
+    bench_cursor usual = {0}, other = {.batch = 4096};
+    bench_case a, b;
+    int products = 0;
+    while (bench_case_next(&usual, &a)) {
+        cr_assert(bench_case_next(&other, &b));
+        cr_expect(strcmp(a.op, b.op) == 0 && strcmp(a.pass, b.pass) == 0 && strcmp(a.name, b.name) == 0, "%s", b.name);
+        const int own = a.products && strcmp(a.source, "models") == 0;
+        cr_expect_eq(own, strcmp(a.shape, b.shape) != 0, "%s %s %s", a.op, a.name, b.shape);
+        cr_expect_eq(own, strncmp(b.shape, "4096x", 5) == 0 && strncmp(a.shape, "4096x", 5) != 0, "%s", b.shape);
+        if (own) cr_expect_float_eq(b.flop / a.flop, 4096 / atof(a.shape), 1e-9, "%s %s", a.op, a.name);
+        products += own;
+    }
+    cr_expect(!bench_case_next(&other, &b));
+    cr_expect_geq(products, 40);
+}
+
+/* With a batch those products alone are timed. */
+Test(bench, a_batch_selects_the_models_products) {
+    tally t = {0};
+    bench_kernels_options o;
+    quick(&o, &cug_backend_cpu, &t);
+    o.cold = 0;
+    o.batch = 1;
+    cr_expect_eq(bench_kernels(&o), CUG_OK, "%s", cug_error());
+    cr_expect(t.rows > 0 && t.rows < 40, "%d rows", t.rows);
+    o.op = "update";
+    cr_expect_eq(bench_kernels(&o), CUG_EINVAL);
+}
+
 /* A backend whose gradients have the wrong sign at one place is caught after timing. */
 static cug_status wrong_bwd(const cug_tensor *dx, const cug_tensor *dw, const cug_tensor *db, const cug_tensor *dy,
                             const cug_tensor *x, const cug_tensor *w, const cug_conv2d_shape *s, unsigned accumulate,

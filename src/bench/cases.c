@@ -9,6 +9,7 @@ int bench_case_next(bench_cursor *at, bench_case *c) {
                                              bench_gather, bench_grad_norm,  bench_update};
     for (; at->family < (int)(sizeof families / sizeof *families); at->family++, at->i = 0) {
         memset(c, 0, sizeof *c);
+        c->batch = at->batch;
         if (families[at->family](c, at->i++)) return 1;
     }
     return 0;

@@ -30,6 +30,7 @@ static int wanted(const bench_kernels_options *o, const bench_case *c) {
     snprintf(full, sizeof full, "%s %s", c->op, c->pass);
     if (o->op && strcmp(o->op, c->op) != 0 && strcmp(o->op, full) != 0) return 0;
     if (o->shape && !strstr(c->name, o->shape) && !strstr(c->shape, o->shape)) return 0;
+    if (o->batch && (!c->products || strcmp(c->source, "models") != 0)) return 0;
     if (o->source && strcmp(o->source, c->source) != 0) return 0;
     return !o->small || (c->flop <= SMALL_FLOP && bench_case_bytes(&cug_backend_cpu, c) <= SMALL_BYTES);
 }
@@ -97,7 +98,7 @@ static cug_status run_case(session *w, const bench_case *c) {
 }
 
 static cug_status run_cases(session *w) {
-    bench_cursor at = {0};
+    bench_cursor at = {.batch = w->o->batch};
     bench_case c;
     while (bench_case_next(&at, &c)) {
         if (!wanted(w->o, &c)) continue;
@@ -152,7 +153,7 @@ static cug_status open_sides(session *w, int threads) {
     char plain[1024];
     CUG_TRY(describe_plain(w, threads, plain, sizeof plain));
     for (int p = 0; p < 3; p++)
-        for (int lib = 0; lib < 2; lib++) {
+        for (int lib = 0; lib < (w->o->own ? 1 : 2); lib++) {
             const cug_choice choice = lib ? CUG_CHOOSE_LIBRARY : CUG_CHOOSE_OWN;
             const cug_device_options o = {.ordinal = w->o->ordinal,
                                           .threads = threads,

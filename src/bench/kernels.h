@@ -28,6 +28,8 @@ typedef struct bench_kernels_options {
     int precisions;                     /* bit 1 << cug_precision; 0: all that there are */
     int cold;                           /* also with arguments out of the cache */
     int small;                          /* small shapes alone */
+    int batch;                          /* the models' products alone, at this batch size; 0: all, at their own */
+    int own;                            /* own kernels alone, no library */
     int check;                          /* results against the reference */
     bench_limits limits;
     /* A device is ready and its peaks are known; then its rows, in order. A status other than CUG_OK ends it all. */

@@ -50,6 +50,7 @@ struct bench_case {
     char name[48];         /* the case, unique within op and pass */
     char shape[96];        /* "128x28x28x1 conv 32 3x3" */
     const char *source;    /* "cases", "models", "deepbench" */
+    int batch;             /* set before: of the models' products, in place of their own; 0: their own */
     union {
         cug_conv2d_shape conv2d;
         cug_conv_block_shape conv_block;
@@ -88,10 +89,10 @@ struct bench_case {
 /* Fills in case i of a family; 0: there is no such. */
 typedef int bench_family(bench_case *c, int i);
 
-/* All benchmarks in a fixed order, from {0}: 1 and the next one, 0 past the end. A case points into itself: it must
- * stay in place. */
+/* All benchmarks in a fixed order, from {.batch}: 1 and the next one, 0 past the end. A case points into itself: it
+ * must stay in place. */
 typedef struct bench_cursor {
-    int family, i;
+    int family, i, batch;
 } bench_cursor;
 int bench_case_next(bench_cursor *at, bench_case *c);
 

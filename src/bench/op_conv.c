@@ -38,6 +38,8 @@ static size_t conv_workspace(const cug_backend *be, const cug_device *d, const b
     return be->conv2d->workspace ? be->conv2d->workspace(d, &c->u.conv2d, is_backward(c) ? CUG_BWD : CUG_FWD) : 0;
 }
 
+static int batch_of(const bench_case *c, int usual) { return c->batch ? c->batch : usual; }
+
 /* Where a convolution comes from: the tests' table, the models' layers, DeepBench. 0: past the end. */
 static int conv_from(bench_case *c, int i, cug_conv2d_shape *s, int *first) {
     *first = 0;
@@ -52,8 +54,21 @@ static int conv_from(bench_case *c, int i, cug_conv2d_shape *s, int *first) {
     if (i < MODEL_CONVS) {
         const int H = model_convs[i].H, R = model_convs[i].R, pad = model_convs[i].pad;
         snprintf(c->name, sizeof c->name, "%s", model_convs[i].name);
-        *s = (cug_conv2d_shape){
-            model_convs[i].N, H, H, model_convs[i].C, model_convs[i].K, R, R, 1, 1, pad, pad, pad, pad, 0, 0};
+        *s = (cug_conv2d_shape){batch_of(c, model_convs[i].N),
+                                H,
+                                H,
+                                model_convs[i].C,
+                                model_convs[i].K,
+                                R,
+                                R,
+                                1,
+                                1,
+                                pad,
+                                pad,
+                                pad,
+                                pad,
+                                0,
+                                0};
         *first = model_convs[i].first;
         return 1;
     }
@@ -215,11 +230,11 @@ static int block_from(bench_case *c, int i, int *first) {
         if (i - CONV_BLOCK_CASES >= MODEL_CONVS) return 0;
         i -= CONV_BLOCK_CASES;
         const int H = model_convs[i].H, R = model_convs[i].R, pad = model_convs[i].pad;
-        k = (conv_block_case){
-            .name = model_convs[i].name,
-            .conv = {model_convs[i].N, H, H, model_convs[i].C, model_convs[i].K, R, R, 1, 1, pad, pad, pad, pad, 0, 0},
-            .pool = model_convs[i].pool,
-            .stride = model_convs[i].pool};
+        k = (conv_block_case){.name = model_convs[i].name,
+                              .conv = {batch_of(c, model_convs[i].N), H, H, model_convs[i].C, model_convs[i].K, R, R, 1,
+                                       1, pad, pad, pad, pad, 0, 0},
+                              .pool = model_convs[i].pool,
+                              .stride = model_convs[i].pool};
         *first = model_convs[i].first;
     }
     snprintf(c->name, sizeof c->name, "%s", k.name);
@@ -305,7 +320,7 @@ static int linear_from(bench_case *c, int i, cug_linear_shape *s, int *first) {
     } else if ((i -= LINEAR_CASES) < MODEL_LINEARS) {
         c->source = "models";
         name = model_linears[i].name;
-        *s = (cug_linear_shape){model_linears[i].N, model_linears[i].I, model_linears[i].O};
+        *s = (cug_linear_shape){batch_of(c, model_linears[i].N), model_linears[i].I, model_linears[i].O};
         *first = model_linears[i].first;
     } else if ((i -= MODEL_LINEARS) < DEEPBENCH_GEMMS) {
         c->source = "deepbench";

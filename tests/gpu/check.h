@@ -19,8 +19,9 @@ typedef struct gpu_check {
     cug_device *dev;
     FILE *log;
     uint64_t seed;
-    double copy_rate; /* bytes a second of pinned copies to the device; 0: not measured */
-    double spent;     /* seconds of the nine minutes that were gone before this program began: its build */
+    const char *device; /* its name */
+    double copy_rate;   /* bytes a second of pinned copies to the device; 0: not measured */
+    double spent;       /* seconds of the nine minutes that were gone before this program began: its build */
 } gpu_check;
 
 /* --- report.c: what was found, on the screen, in the log and as JSON -------------------------------------------------
@@ -42,6 +43,34 @@ void gpu_figure(gpu_check *c, double value, const char *unit, const char *fmt, .
     __attribute__((format(printf, 4, 5)));
 /* Closing table and JSON; returns the failures. */
 int gpu_report_close(gpu_check *c);
+
+/* For goals.c: a line on the screen and in the log; a string of JSON. */
+void gpu_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void gpu_json_text(FILE *f, const char *s);
+
+/* --- goals.c: the goals of speed, and the values that parts of the run measure for them ------------------------------
+ */
+typedef enum {
+    GOAL_LIBRARY_FP32, /* library's time / own, of each convolution; the next one: tf32 */
+    GOAL_LIBRARY_TF32,
+    GOAL_STAGED,       /* images/s, staged / resident */
+    GOAL_CNN_D_EPOCH,  /* ms */
+    GOAL_SPRINT_EPOCH, /* ms */
+    GOAL_ROOF,         /* % of the roofline that a product reaches, batch 4096 */
+    GOAL_LAUNCH,       /* a product's time / (roofline + an empty kernel), training batch */
+    GOAL_PEERS,
+    GOALS
+} goal_id;
+
+/* One of the goal's values, and what it is of. One that is not a positive number leaves the goal without a verdict. */
+void gpu_goal_value(goal_id id, double value, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Not all of its values could be measured: no verdict. */
+void gpu_goal_missing(goal_id id, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Seconds that a launch takes which does nothing, within a graph of many: a figure of the part that is open. */
+cug_status gpu_launch_seconds(gpu_check *c, double *seconds);
+/* The table of "goal, figure, verdict"; the same as a member of the JSON. */
+void gpu_goals_table(const gpu_check *c);
+void gpu_goals_json(const gpu_check *c, FILE *f);
 
 cudaStream_t gpu_stream(const gpu_check *c); /* the device's compute stream */
 uint32_t gpu_random(uint64_t *seed);

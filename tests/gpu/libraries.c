@@ -72,15 +72,19 @@ void check_libraries(gpu_check *c) {
 }
 
 /* Each product of a training step by both, as --conv auto and --gemm auto time them, which this also tries. */
-static void time_model(gpu_check *c, const char *name, int batch, cug_precision precision) {
+static void time_model(gpu_check *c, const char *name, int batch, cug_precision precision, int is_goal) {
+    const goal_id goal = precision == CUG_PREC_FP32 ? GOAL_LIBRARY_FP32 : GOAL_LIBRARY_TF32;
     const cug_device_options o = {.precision = precision, .conv = CUG_CHOOSE_AUTO, .gemm = CUG_CHOOSE_AUTO};
     cug_status st = CUG_OK;
     cug_graph *g = NULL;
     cug_plan *p = NULL;
     cug_device *dev = NULL;
     const cug_decision *d;
-    int products = 0, library = 0;
-    if (!gpu_part(c, 30, "own against library: %s, batch %d, %s", name, batch, precisions[precision])) return;
+    int products = 0, library = 0, convs = 0;
+    if (!gpu_part(c, 30, "own against library: %s, batch %d, %s", name, batch, precisions[precision])) {
+        if (is_goal) gpu_goal_missing(goal, "no time was left for %s", name);
+        return;
+    }
     CUG_GOTO(cug_model_load(&g, name));
     CUG_GOTO(c->be->open(&dev, &o));
     CUG_GOTO(cug_plan_create(&p, g, c->be, dev, batch, CUG_PLAN_TRAIN | CUG_PLAN_NO_FUSE));
@@ -94,10 +98,16 @@ static void time_model(gpu_check *c, const char *name, int batch, cug_precision 
         gpu_figure(c, d->own_us, "us", "%s, own", text);
         gpu_figure(c, d->library_us, "us", "%s, library", text);
         gpu_figure(c, d->own_us / d->library_us, "x", "%s, own time / library time", text);
+        if (is_goal && d->p.is_conv) {
+            gpu_goal_value(goal, d->library_us / d->own_us, "%s", text);
+            convs++;
+        }
         products++;
         library += d->library;
     }
 cleanup:
+    if (is_goal && (st != CUG_OK || !convs))
+        gpu_goal_missing(goal, st != CUG_OK ? "%s: failed" : "%s: no convolution by cuDNN", name);
     if (st != CUG_OK)
         gpu_end(c, GPU_FAILED, "%s", cug_error());
     else if (!products)
@@ -114,10 +124,14 @@ void time_libraries(gpu_check *c) {
     char *before = cache ? strdup(cache) : NULL, absolute[PATH_MAX];
     /* measured anew, and kept beside the other results */
     if (realpath(c->out, absolute)) setenv("XDG_CACHE_HOME", absolute, 1);
-    static const char *const models[] = {"cnn-d", "mlp", "sprint"};
+    static const struct {
+        const char *name;
+        int batch, is_goal;
+    } models[] = {{"cnn-d", 128, 1}, {"mlp", 128, 0}, {"sprint", 256, 1}};
     for (int i = 0; i < 3; i++)
         for (int p = CUG_PREC_FP32; p <= (c->small ? CUG_PREC_FP32 : CUG_PREC_TF32); p++)
-            if (!c->small || i == 1) time_model(c, models[i], c->small ? 1 : i == 2 ? 256 : 128, (cug_precision)p);
+            if (!c->small || i == 1)
+                time_model(c, models[i].name, c->small ? 1 : models[i].batch, (cug_precision)p, models[i].is_goal);
     if (before)
         setenv("XDG_CACHE_HOME", before, 1);
     else

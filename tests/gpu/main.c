@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "gpu-check: %s\n", cug_error());
         return 1;
     }
+    c.device = device.name;
     c.copy_rate = device.pinned_upload > 0 ? device.pinned_upload : device.pageable_upload;
     report_device(&c, &device);
     run(&c);

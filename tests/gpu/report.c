@@ -42,7 +42,7 @@ uint32_t gpu_random(uint64_t *seed) {
     return (uint32_t)(*seed >> 32);
 }
 
-__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...) {
+void gpu_say(const char *fmt, ...) {
     va_list ap;
     for (int i = 0; i < 2; i++) {
         FILE *f = i ? report.check->log : stdout;
@@ -57,7 +57,7 @@ static void end_row(gpu_verdict v) {
     row *r = &report.rows[report.n];
     r->verdict = v;
     r->seconds = seconds_now() - report.part_start;
-    say("%-8s%s (%s%s%.1f s)\n", verdict_words[v], r->name, r->detail, *r->detail ? ", " : "", r->seconds);
+    gpu_say("%-8s%s (%s%s%.1f s)\n", verdict_words[v], r->name, r->detail, *r->detail ? ", " : "", r->seconds);
     report.n++;
     report.open = 0;
 }
@@ -104,7 +104,7 @@ void gpu_fact(gpu_check *c, const char *name, const char *fmt, ...) {
     if (report.n_facts < (int)(sizeof report.facts / sizeof *report.facts)) {
         snprintf(report.facts[report.n_facts].name, sizeof report.facts[0].name, "%s", name);
         vsnprintf(report.facts[report.n_facts].value, sizeof report.facts[0].value, fmt, ap);
-        say("%-22s%s\n", name, report.facts[report.n_facts].value);
+        gpu_say("%-22s%s\n", name, report.facts[report.n_facts].value);
         report.n_facts++;
     }
     pthread_mutex_unlock(&report.lock);
@@ -161,12 +161,12 @@ void gpu_figure(gpu_check *c, double value, const char *unit, const char *fmt, .
     r->is_figure = 1;
     r->value = value;
     r->verdict = isfinite(value) ? GPU_OK : GPU_FAILED;
-    say("        %-44s %12.4g %s\n", r->name, value, unit);
+    gpu_say("        %-44s %12.4g %s\n", r->name, value, unit);
     pthread_mutex_unlock(&report.lock);
     va_end(ap);
 }
 
-static void json_text(FILE *f, const char *s) {
+void gpu_json_text(FILE *f, const char *s) {
     fputc('"', f);
     for (; *s; s++) {
         unsigned char u = (unsigned char)*s;
@@ -182,17 +182,17 @@ static void json_text(FILE *f, const char *s) {
 
 static void json_row(FILE *f, const row *r) {
     fputs("    {\"name\": ", f);
-    json_text(f, r->name);
+    gpu_json_text(f, r->name);
     fprintf(f, ", \"verdict\": \"%s\"", verdict_words[r->verdict]);
     if (r->is_figure) {
         if (isfinite(r->value))
             fprintf(f, ", \"value\": %.9g, \"unit\": ", r->value);
         else
             fputs(", \"value\": null, \"unit\": ", f);
-        json_text(f, r->unit);
+        gpu_json_text(f, r->unit);
     } else {
         fputs(", \"detail\": ", f);
-        json_text(f, r->detail);
+        gpu_json_text(f, r->detail);
         fprintf(f, ", \"seconds\": %.3f", r->seconds);
     }
     fputc('}', f);
@@ -203,7 +203,7 @@ static void write_json(int failed) {
     snprintf(path, sizeof path, "%s/results.json", report.check->out);
     FILE *f = fopen(path, "w");
     if (!f) {
-        say("%s: cannot be written\n", path);
+        gpu_say("%s: cannot be written\n", path);
         return;
     }
     fprintf(f, "{\n  \"program\": \"cuglyph gpu-check\",\n  \"version\": \"%s\",\n", CUG_VERSION);
@@ -211,33 +211,36 @@ static void write_json(int failed) {
     fprintf(f, "  \"seconds\": %.1f,\n  \"machine\": {", seconds_now() - report.start);
     for (int i = 0; i < report.n_facts; i++) {
         fputs(i ? ",\n    " : "\n    ", f);
-        json_text(f, report.facts[i].name);
+        gpu_json_text(f, report.facts[i].name);
         fputs(": ", f);
-        json_text(f, report.facts[i].value);
+        gpu_json_text(f, report.facts[i].value);
     }
     fputs("\n  },\n  \"results\": [\n", f);
     for (int i = 0; i < report.n; i++) {
         json_row(f, &report.rows[i]);
         fputs(i + 1 < report.n ? ",\n" : "\n", f);
     }
-    fputs("  ]\n}\n", f);
+    fputs("  ],\n", f);
+    gpu_goals_json(report.check, f);
+    fputs("}\n", f);
     fclose(f);
 }
 
 static int close_report(void) {
     int count[3] = {0};
-    say("\n%-46s %-30s %s\n", "name", "figure", "verdict");
+    gpu_say("\n%-46s %-30s %s\n", "name", "figure", "verdict");
     for (int i = 0; i < report.n; i++) {
         const row *r = &report.rows[i];
         char text[48];
         snprintf(text, sizeof text, r->is_figure ? "%.4g %s" : "%.1f s%s", r->is_figure ? r->value : r->seconds,
                  r->is_figure ? r->unit : "");
-        say("%-46s %-30s %s\n", r->name, text, verdict_words[r->verdict]);
+        gpu_say("%-46s %-30s %s\n", r->name, text, verdict_words[r->verdict]);
         if (!r->is_figure || r->verdict == GPU_FAILED) count[r->verdict]++;
     }
+    gpu_goals_table(report.check);
     write_json(count[GPU_FAILED]);
-    say("%d ok, %d failed, %d skipped in %.0f s; %s/log.txt and results.json hold it all\n", count[GPU_OK],
-        count[GPU_FAILED], count[GPU_SKIPPED], seconds_now() - report.start, report.check->out);
+    gpu_say("%d ok, %d failed, %d skipped in %.0f s; %s/log.txt and results.json hold it all\n", count[GPU_OK],
+            count[GPU_FAILED], count[GPU_SKIPPED], seconds_now() - report.start, report.check->out);
     return count[GPU_FAILED];
 }
 

@@ -8,15 +8,20 @@
 #define SMALL_MODEL "input 12x12x1; conv 8 3x3; relu; maxpool 2; flatten; linear 16; relu; linear 10"
 #define MAX_STEPS 20
 
+enum { STAGED_GRAPH = 4, RESIDENT_GRAPH = 6 };
+
 /* The ways of a run; the first is the one that the others are held to. */
 static const struct {
     load_mode mode;
     int no_graph;
     const char *name;
-} ways[] = {{LOAD_PLAIN, 1, "plain, op by op"},   {LOAD_PLAIN, 1, "the same again"},
-            {LOAD_PLAIN, 0, "plain, graph"},      {LOAD_STAGED, 1, "staged, op by op"},
-            {LOAD_STAGED, 0, "staged, graph"},    {LOAD_RESIDENT, 1, "resident, op by op"},
-            {LOAD_RESIDENT, 0, "resident, graph"}};
+} ways[] = {{LOAD_PLAIN, 1, "plain, op by op"},
+            {LOAD_PLAIN, 1, "the same again"},
+            {LOAD_PLAIN, 0, "plain, graph"},
+            {LOAD_STAGED, 1, "staged, op by op"},
+            [STAGED_GRAPH] = {LOAD_STAGED, 0, "staged, graph"},
+            {LOAD_RESIDENT, 1, "resident, op by op"},
+            [RESIDENT_GRAPH] = {LOAD_RESIDENT, 0, "resident, graph"}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static cug_net_options options(cug_opt_kind kind, int no_graph) {
@@ -167,7 +172,8 @@ static int by_size(const void *a, const void *b) {
 }
 
 /* Median over rounds of steps; a round ends when the host has read its last step's record, and fails on NaN. */
-static cug_status time_way(gpu_check *c, const cug_graph *g, const cug_loader *l, int way, double *per_second) {
+static cug_status time_way(gpu_check *c, cug_device *dev, const cug_graph *g, const cug_loader *l, int way,
+                           double *per_second) {
     enum { MAX_ROUNDS = 32 };
     const int rounds = c->times < MAX_ROUNDS ? c->times : MAX_ROUNDS, steps = c->small ? 1 : 50, warm = 3;
     const cug_net_options o = options(CUG_OPT_ADAM, ways[way].no_graph);
@@ -175,7 +181,7 @@ static cug_status time_way(gpu_check *c, const cug_graph *g, const cug_loader *l
     gpu_course k = {0};
     cug_status st = CUG_OK;
     int measured = 0;
-    CUG_GOTO(course_open(&k, g, c->be, c->dev, &o, l, ways[way].mode, (uint64_t)(warm + rounds * steps), 0.001f));
+    CUG_GOTO(course_open(&k, g, c->be, dev, &o, l, ways[way].mode, (uint64_t)(warm + rounds * steps), 0.001f));
     CUG_GOTO(course_run(&k, (uint64_t)warm)); /* loads the kernels, records the graph */
     while (measured < rounds && !(measured && gpu_late())) {
         const double start = seconds_now();
@@ -189,29 +195,49 @@ cleanup:
     return st;
 }
 
-/* Whole batches alone: an image more and every epoch would end with a short one. */
-static void time_model(gpu_check *c, const char *model) {
-    const int batch = c->small ? 2 : 128;
+/* Whole batches alone: an image more and every epoch would end with a short one. Images a second of each way; a
+ * precision besides float32 is timed as graphs alone. 0: not all of them were timed. */
+static int time_model(gpu_check *c, const char *model, int batch, cug_precision precision, double rate[WAYS]) {
+    const char *name = cug_precision_name(precision);
     cug_status st = CUG_OK;
+    cug_device *dev = NULL;
     cug_graph *g = NULL;
     cug_images im = {0};
-    if (!gpu_part(c, 25, "training time: %s", model)) return;
+    if (!gpu_part(c, 25, "training time: %s, %s", model, name)) return 0;
     CUG_GOTO(cug_model_load(&g, model));
+    CUG_GOTO(c->be->open(&dev, &(cug_device_options){.precision = precision}));
     CUG_GOTO(course_images(&im, g, batch * (c->small ? 4 : 64)));
     const cug_loader l = all_of(&im, batch);
     for (int way = 0; way < WAYS; way++) {
-        double rate = 0;
-        if (way == 1) continue;
-        CUG_GOTO(time_way(c, g, &l, way, &rate));
-        gpu_figure(c, rate, "images/s", "%s, batch %d, Adam, %s", model, batch, ways[way].name);
+        if (way == 1 || (precision != CUG_PREC_FP32 && ways[way].no_graph)) continue;
+        CUG_GOTO(time_way(c, dev, g, &l, way, &rate[way]));
+        gpu_figure(c, rate[way], "images/s", "%s, %s, batch %d, Adam, %s", model, name, batch, ways[way].name);
     }
 cleanup:
     gpu_end(c, st == CUG_OK ? GPU_OK : GPU_FAILED, "%s", st == CUG_OK ? "medians" : cug_error());
     load_images_free(&im);
     cug_graph_free(g);
+    if (dev) c->be->close(dev);
+    return st == CUG_OK;
 }
 
+/* Milliseconds of an epoch of MNIST. */
+static double epoch_ms(double images_per_second) { return 60000 / images_per_second * 1e3; }
+
 void time_training(gpu_check *c) {
-    time_model(c, "cnn-d");
-    time_model(c, "mlp");
+    double rate[WAYS] = {0};
+    if (time_model(c, "cnn-d", c->small ? 2 : 128, CUG_PREC_FP32, rate)) {
+        gpu_goal_value(GOAL_STAGED, rate[STAGED_GRAPH] / rate[RESIDENT_GRAPH], "cnn-d");
+        gpu_goal_value(GOAL_CNN_D_EPOCH, epoch_ms(rate[STAGED_GRAPH]), "cnn-d");
+    } else {
+        gpu_goal_missing(GOAL_STAGED, "cnn-d was not timed to the end");
+        gpu_goal_missing(GOAL_CNN_D_EPOCH, "cnn-d was not timed to the end");
+    }
+    time_model(c, "mlp", c->small ? 2 : 128, CUG_PREC_FP32, rate);
+    if (!gpu_has_mma())
+        gpu_goal_missing(GOAL_SPRINT_EPOCH, "no tensor cores on bfloat16");
+    else if (time_model(c, "sprint", c->small ? 2 : 256, CUG_PREC_BF16, rate))
+        gpu_goal_value(GOAL_SPRINT_EPOCH, epoch_ms(rate[RESIDENT_GRAPH]), "sprint");
+    else
+        gpu_goal_missing(GOAL_SPRINT_EPOCH, "sprint was not timed to the end");
 }
