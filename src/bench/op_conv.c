@@ -40,6 +40,24 @@ static size_t conv_workspace(const cug_backend *be, const cug_device *d, const b
 
 static int batch_of(const bench_case *c, int usual) { return c->batch ? c->batch : usual; }
 
+/* Layer i of the models, at the case's batch. */
+static cug_conv2d_shape model_conv(const bench_case *c, int i) {
+    const int H = model_convs[i].H, R = model_convs[i].R, pad = model_convs[i].pad;
+    return (cug_conv2d_shape){.N = batch_of(c, model_convs[i].N),
+                              .H = H,
+                              .W = H,
+                              .C = model_convs[i].C,
+                              .K = model_convs[i].K,
+                              .R = R,
+                              .S = R,
+                              .stride_h = 1,
+                              .stride_w = 1,
+                              .pad_top = pad,
+                              .pad_bottom = pad,
+                              .pad_left = pad,
+                              .pad_right = pad};
+}
+
 /* Where a convolution comes from: the tests' table, the models' layers, DeepBench. 0: past the end. */
 static int conv_from(bench_case *c, int i, cug_conv2d_shape *s, int *first) {
     *first = 0;
@@ -52,23 +70,8 @@ static int conv_from(bench_case *c, int i, cug_conv2d_shape *s, int *first) {
     i -= CONV2D_CASES;
     c->source = "models";
     if (i < MODEL_CONVS) {
-        const int H = model_convs[i].H, R = model_convs[i].R, pad = model_convs[i].pad;
         snprintf(c->name, sizeof c->name, "%s", model_convs[i].name);
-        *s = (cug_conv2d_shape){batch_of(c, model_convs[i].N),
-                                H,
-                                H,
-                                model_convs[i].C,
-                                model_convs[i].K,
-                                R,
-                                R,
-                                1,
-                                1,
-                                pad,
-                                pad,
-                                pad,
-                                pad,
-                                0,
-                                0};
+        *s = model_conv(c, i);
         *first = model_convs[i].first;
         return 1;
     }
@@ -229,10 +232,8 @@ static int block_from(bench_case *c, int i, int *first) {
     } else {
         if (i - CONV_BLOCK_CASES >= MODEL_CONVS) return 0;
         i -= CONV_BLOCK_CASES;
-        const int H = model_convs[i].H, R = model_convs[i].R, pad = model_convs[i].pad;
         k = (conv_block_case){.name = model_convs[i].name,
-                              .conv = {batch_of(c, model_convs[i].N), H, H, model_convs[i].C, model_convs[i].K, R, R, 1,
-                                       1, pad, pad, pad, pad, 0, 0},
+                              .conv = model_conv(c, i),
                               .pool = model_convs[i].pool,
                               .stride = model_convs[i].pool};
         *first = model_convs[i].first;

@@ -39,6 +39,4 @@ typedef cug_status bench_sample_fn(void *user, int calls, double *seconds);
 cug_status bench_measure(bench_stats *out, int *calls, bench_sample_fn *fn, void *user, int max_calls,
                          const bench_limits *l);
 
-/* The host's monotonic clock in seconds. */
-
 #endif
