@@ -21,8 +21,8 @@ CSTD     := -std=c11 -fPIC -fvisibility=hidden -fno-semantic-interposition -ffp-
 LDLIBS   := -ljansson -lpng -lmd -lcurl -lz -lm -lpthread
 
 ifneq ($(SAN),)
-  # address and undefined-behaviour sanitizers; a build folder of its own
-  CFLAGS  += -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+  # address and undefined-behaviour sanitizers; a build folder of its own. Reports need lines, not variables.
+  CFLAGS  += -O1 -g1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
   LDFLAGS += -fsanitize=$(SAN)
 endif
 

@@ -140,16 +140,17 @@ int cug_config_find(const char *key) {
     return -1;
 }
 
-/* Levenshtein's distance, where '_' is as good as '-'; keys are short, longer ones are near none. */
-static int distance(const char *a, const char *b) {
+/* Levenshtein's distance, where '_' is as good as '-'; keys are short, longer ones are near none. Past the limit it is
+ * some number above it: the rest of the table cannot lower a row's least entry. */
+static int distance(const char *a, const char *b, int limit) {
     enum { MOST = 32 };
     int row[MOST + 1];
     size_t na = strlen(a), nb = strlen(b);
     if (na > MOST || nb > MOST) return MOST;
+    if (abs((int)na - (int)nb) > limit) return limit + 1;
     for (size_t j = 0; j <= nb; j++) row[j] = (int)j;
     for (size_t i = 1; i <= na; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
+        int diagonal = row[0], least = row[0] = (int)i;
         for (size_t j = 1; j <= nb; j++) {
             char x = a[i - 1] == '_' ? '-' : a[i - 1];
             int best = diagonal + (x != b[j - 1]);
@@ -157,7 +158,9 @@ static int distance(const char *a, const char *b) {
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             row[j] = best;
+            if (best < least) least = best;
         }
+        if (least > limit) return least;
     }
     return row[nb];
 }
@@ -166,7 +169,7 @@ const char *cug_config_nearest(const char *key) {
     const char *best = NULL;
     int least = 1 + (int)(strlen(key) < 32 ? strlen(key) : 32) / 3; /* more would be another word */
     for (int i = 0; i < N_ROWS; i++) {
-        int d = distance(key, rows[i].option.key);
+        int d = distance(key, rows[i].option.key, least);
         if (d < least || (!best && d == least)) {
             least = d;
             best = rows[i].option.key;

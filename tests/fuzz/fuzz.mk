@@ -5,7 +5,7 @@ FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_RUNS    ?= -1
 FUZZ_SAN     := address,undefined
-FUZZ_FLAGS   := -std=c11 -g -O1 -fno-sanitize-recover=all
+FUZZ_FLAGS   := -std=c11 -g1 -O1 -fno-sanitize-recover=all
 # The parsers and what they need; training and backends stay out.
 FUZZ_SRC     := $(filter-out src/backend.c src/bench/% src/cpu/% src/ref/% src/cuda/% src/check/%,$(filter-out src/train/%,$(SRC))) \
   $(filter src/train/config%,$(SRC)) src/train/schedule.c
@@ -23,7 +23,7 @@ $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags
 
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(FUZZ_CC) -g -fsanitize=fuzzer,$(FUZZ_SAN) $^ -o $@ $(LDLIBS)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,$(FUZZ_SAN) $^ -o $@ $(LDLIBS)
 
 # A crash leaves its input as $(BUILD)/fuzz/NAME-crash-... and fails; the log has the counts.
 $(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
