@@ -240,6 +240,22 @@ Test(data, statistics_are_exact) {
     cr_assert(mean == 0 && sd == 0, "of no images");
 }
 
+Test(data, crop_keeps_the_middle) {
+    enum { N = 3, H = 5, W = 7, C = 2, OFF = 2 };
+    uint8_t pixels[N * H * W * C], whole[sizeof pixels];
+    for (size_t i = 0; i < sizeof pixels; i++) whole[i] = pixels[i] = (uint8_t)(i * 37 % 251);
+    cug_images im = {.count = N, .H = H, .W = W, .C = C, .pixels = pixels};
+    cr_assert(cug_images_crop(&im, OFF) == CUG_OK, "%s", cug_error());
+    cr_assert(im.count == N && im.H == H - 2 * OFF && im.W == W - 2 * OFF && im.C == C);
+    for (int n = 0, at = 0; n < N; n++)
+        for (int y = 0; y < im.H; y++)
+            for (int x = 0; x < im.W; x++)
+                for (int c = 0; c < C; c++, at++)
+                    cr_expect_eq(pixels[at], whole[((n * H + y + OFF) * W + x + OFF) * C + c], "%d %d %d", n, y, x);
+    cr_expect(cug_images_crop(&im, 1) == CUG_EINVAL && im.H == 1 && im.W == 3, "nothing would stay");
+    cr_expect(cug_images_crop(&im, 0) == CUG_OK && im.H == 1);
+}
+
 Test(data, scaling_factors_map_the_ends) {
     float scale, shift;
     cug_scaling_factors(CUG_SCALE_UNIT, 0.5, 0.25, &scale, &shift);

@@ -7,20 +7,24 @@
 
 #include "support/synthetic.h"
 
-static void make_run(synthetic *s, const char *device, char run[160]) {
+static void make_run(synthetic *s, const char *device, int cropped, char run[160]) {
     cug_config c;
     cug_train_result r;
     synthetic_make(s);
     synthetic_config(s, &c);
     cr_assert(cug_config_set(&c, "epochs", "1") == CUG_OK);
     cr_assert(cug_config_set(&c, "device", device) == CUG_OK);
+    if (cropped) {
+        cr_assert(cug_config_set(&c, "crop", "1") == CUG_OK);
+        cr_assert(cug_config_set(&c, "model", "input 8x8x1; conv 4 3x3; relu; flatten; linear 4") == CUG_OK);
+    }
     snprintf(run, 160, "%s/run", s->dir);
     const cug_train_request req = {.config = &c, .run_path = run};
     cr_assert(cug_train(&req, &r) == CUG_OK, "%s", cug_error());
     cug_config_free(&c);
 }
 
-static void agrees_with_evaluation(const char *trained_on, const char *device) {
+static void agrees(const char *trained_on, const char *device, int cropped) {
     static cug_eval_info info;
     synthetic s;
     char run[160];
@@ -28,7 +32,7 @@ static void agrees_with_evaluation(const char *trained_on, const char *device) {
     cug_sample_scores all;
     cug_dataset *d = NULL;
     cug_predictor *m = NULL;
-    make_run(&s, trained_on, run);
+    make_run(&s, trained_on, cropped, run);
     const cug_predict_options opt = {.run = run, .device = device};
     cug_status st = cug_predictor_open(&m, &opt);
     if (st == CUG_ENOTSUP || st == CUG_ECUDA) {
@@ -70,6 +74,9 @@ static void agrees_with_evaluation(const char *trained_on, const char *device) {
     synthetic_remove(&s);
 }
 
+static void agrees_with_evaluation(const char *trained_on, const char *device) { agrees(trained_on, device, 0); }
+
+Test(predict, takes_whole_images_where_a_run_crops_them) { agrees("cpu", NULL, 1); }
 Test(predict, agrees_with_evaluation_on_cpu) { agrees_with_evaluation("cpu", NULL); }
 Test(predict, agrees_with_evaluation_on_cuda) { agrees_with_evaluation("cpu", "cuda"); }
 Test(predict, a_float64_run_on_ref_and_narrowed_to_cpu) {

@@ -44,6 +44,7 @@ typedef struct cug_config {
     int64_t warmup;             /* steps, 0 */
     /* loss and regularisation */
     double smoothing; /* 0 */
+    int64_t crop;     /* 0: pixels taken off each side of every image, of whatever part */
     int64_t shift;    /* 0: pixels, each training image moved at random by up to so many each way */
     char *init;       /* "" = each layer's own; else he_uniform ... for all layers without their own init= */
     char *freeze;     /* "" or "conv1,conv2*" */

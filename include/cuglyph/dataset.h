@@ -38,6 +38,9 @@ CUG_API void cug_dataset_free(cug_dataset *d); /* NULL is safe */
 /* Keeps only the listed classes ("0,1"), in that order, as classes 0..n-1. */
 CUG_API cug_status cug_dataset_keep_classes(cug_dataset *d, const char *list);
 
+/* Takes n pixels off each side of every image, in place. CUG_EINVAL: nothing would stay. */
+CUG_API cug_status cug_images_crop(cug_images *im, int n);
+
 /* Mean and standard deviation of pixels/255 over the images named by idx (NULL: all); exact integer sums. */
 CUG_API void cug_images_stats(const cug_images *im, const int32_t *idx, size_t n, double *mean, double *sd);
 

@@ -18,6 +18,21 @@ static void keep_in_part(cug_images *im, const int new_class[CUG_MAX_CLASSES]) {
     im->count = kept;
 }
 
+cug_status cug_images_crop(cug_images *im, int n) {
+    if (n < 0 || n >= (im->H + 1) / 2 || n >= (im->W + 1) / 2)
+        return cug_fail(CUG_EINVAL, "crop = %d: nothing would stay of images of %dx%d; take less", n, im->H, im->W);
+    const size_t C = (size_t)im->C, from_row = (size_t)im->W * C, margin = (size_t)n;
+    const size_t rows = (size_t)im->H - 2 * margin, row = (size_t)(im->W - 2 * n) * C;
+    uint8_t *to = im->pixels;
+    for (size_t i = 0; n && i < (size_t)im->count; i++) {
+        const uint8_t *from = im->pixels + (i * (size_t)im->H + margin) * from_row + margin * C;
+        for (size_t y = 0; y < rows; y++, to += row, from += from_row) memmove(to, from, row);
+    }
+    im->H -= 2 * n;
+    im->W -= 2 * n;
+    return CUG_OK;
+}
+
 static int holds_class(const cug_images *im, int class_number) {
     for (int i = 0; i < im->count; i++)
         if (im->labels[i] == class_number) return 1;

@@ -102,6 +102,7 @@ static const cug_row rows[] = {
 #undef GROUP
 #define GROUP "loss and regularisation"
     REAL("smoothing", smoothing, "0", 0, 0, 1, OPEN, "label smoothing"),
+    INT("crop", crop, "0", 0, 255, "N pixels off each side of every image; the model takes what stays"),
     INT("shift", shift, "0", 0, 255, "training images moved at random by up to N pixels each way"),
     CHOICE("init", init, "", init_word, "initial weights of layers without init=; empty: fits the activation"),
     TEXT("freeze", "LIST", freeze, "", "layers whose weights stay (\"conv1,conv2*\")"),

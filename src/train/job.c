@@ -39,6 +39,8 @@ static cug_status open_data(job *j, const cug_config *c) {
     CUG_TRY(cug_dataset_open(&j->d, c->data, *c->data_dir ? c->data_dir : 0));
     if (*c->classes) CUG_TRY(cug_dataset_keep_classes(j->d, c->classes));
     cug_images *tr = &j->d->train;
+    CUG_TRY(cug_images_crop(tr, (int)c->crop));
+    if (j->d->test.count) CUG_TRY(cug_images_crop(&j->d->test, (int)c->crop));
     if (c->limit > 0 && c->limit < tr->count) tr->count = (int)c->limit;
     if (c->val >= tr->count)
         return cug_fail(CUG_ECONFIG_VALUE, "val = %lld: only %d training images; hold out fewer with --val N",

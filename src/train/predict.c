@@ -15,9 +15,9 @@ struct cug_predictor {
     const cug_backend *be;
     cug_device *dev;
     cug_net *net;
-    size_t image_bytes, K;
-    uint8_t *pixels; /* a batch */
-    int32_t *labels; /* zeros: the loss wants some */
+    size_t image_bytes, K; /* of what the net takes: what is left after the run's crop */
+    uint8_t *pixels;       /* a batch */
+    int32_t *labels;       /* zeros: the loss wants some */
     double *z;
 };
 
@@ -48,7 +48,8 @@ static cug_status read_shape(cug_predictor *p, const json_t *data) {
         product *= (size_t)extent[i];
     }
     if (product != p->image_bytes) return incomplete(&p->s, "how large its images are");
-    p->about.H = (int)extent[0], p->about.W = (int)extent[1], p->about.C = (int)extent[2];
+    int margins = 2 * (int)p->s.config.crop;
+    p->about.H = (int)extent[0] + margins, p->about.W = (int)extent[1] + margins, p->about.C = (int)extent[2];
     return CUG_OK;
 }
 
@@ -122,12 +123,23 @@ void cug_predictor_close(cug_predictor *p) {
 
 const cug_predictor_info *cug_predictor_about(const cug_predictor *p) { return &p->about; }
 
+/* The middle of each image, as the run's crop leaves it. */
+static void take_middle(cug_predictor *p, const uint8_t *pixels, size_t count) {
+    const size_t margin = (size_t)p->s.config.crop, C = (size_t)p->about.C, W = (size_t)p->about.W;
+    const size_t H = (size_t)p->about.H, row = (W - 2 * margin) * C;
+    uint8_t *to = p->pixels;
+    for (size_t i = 0; i < count; i++)
+        for (size_t y = margin; y < H - margin; y++, to += row)
+            memcpy(to, pixels + ((i * H + y) * W + margin) * C, row);
+}
+
 cug_status cug_predict(cug_predictor *p, const uint8_t *pixels, size_t n, float *probabilities, int32_t *predicted) {
     int32_t found[BATCH];
     size_t classes = (size_t)p->about.classes;
+    size_t whole = (size_t)p->about.H * (size_t)p->about.W * (size_t)p->about.C;
     for (size_t from = 0; from < n; from += BATCH) {
         size_t count = n - from < BATCH ? n - from : BATCH;
-        memcpy(p->pixels, pixels + from * p->image_bytes, count * p->image_bytes);
+        take_middle(p, pixels + from * whole, count);
         const cug_batch b = {BATCH, p->pixels, p->labels, p->labels};
         CUG_TRY(cug_net_eval_step(p->net, &b));
         CUG_TRY(cug_net_outputs(p->net, BATCH, p->z, NULL, found));
