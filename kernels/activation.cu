@@ -14,11 +14,11 @@ static __global__ void __launch_bounds__(kBlock)
 }
 
 static __global__ void __launch_bounds__(kBlock)
-    activation_bwd_kernel(float *dx, const float *dy, const float *y, size_t count, int kind, float slope,
+    activation_bwd_kernel(float *dx, const float *dy, const float *of, size_t count, int kind, float slope,
                           int accumulate) {
     const size_t i = (size_t)blockIdx.x * kBlock + threadIdx.x;
     if (i >= count) return;
-    const float g = dy[i] * activation_slope(kind, slope, y[i]);
+    const float g = dy[i] * activation_slope(kind, slope, of[i]);
     dx[i] = accumulate ? dx[i] + g : g;
 }
 
@@ -28,9 +28,9 @@ extern "C" cudaError_t cug_cuda_activation_fwd(float *y, const float *x, const c
                       s->count, (int)s->kind, s->slope, aligned16(y) && aligned16(x));
 }
 
-extern "C" cudaError_t cug_cuda_activation_bwd(float *dx, const float *dy, const float *y,
+extern "C" cudaError_t cug_cuda_activation_bwd(float *dx, const float *dy, const float *of,
                                                const cug_activation_shape *s, unsigned accumulate,
                                                cudaStream_t stream) {
-    return CUG_LAUNCH(activation_bwd_kernel, blocks_for(s->count, kBlock), kBlock, 0, stream, dx, dy, y, s->count,
+    return CUG_LAUNCH(activation_bwd_kernel, blocks_for(s->count, kBlock), kBlock, 0, stream, dx, dy, of, s->count,
                       (int)s->kind, s->slope, (accumulate & CUG_ACC_DX) != 0);
 }

@@ -29,7 +29,21 @@ struct Divisor {
     }
 };
 
-// f of conv_block and activation, as activation.h says.
+constexpr float kSqrtHalf = 0.70710678118654752f;   // 1 / sqrt(2)
+constexpr float kNormalPeak = 0.39894228040143268f; // 1 / sqrt(2 pi)
+
+// 1 / (1 + exp(-|x|)), and *rest = 1 - that; no overflow.
+__device__ __forceinline__ float half_sigmoid(float x, float *rest) {
+    const float e = expf(-fabsf(x)), r = 1 / (1 + e);
+    *rest = e * r;
+    return r;
+}
+
+// x with its size cut off at `most`, which neither changes f' nor makes it Inf * 0; NaN stays NaN.
+__device__ __forceinline__ float cut_off(float x, float most) { return x > most ? most : x < -most ? -most : x; }
+
+// f of conv_block and activation, as activation.h says. x f(x) with f(x) = 1 - f(-x) is max(x, 0) - |x| f(-|x|), whose
+// second term goes to 0 at both ends.
 __device__ __forceinline__ float activate(int kind, float slope, float x) {
     switch (kind) {
     case CUG_ACT_RELU:
@@ -37,18 +51,30 @@ __device__ __forceinline__ float activate(int kind, float slope, float x) {
     case CUG_ACT_LEAKY_RELU:
         return x > 0 ? x : slope * x;
     case CUG_ACT_SIGMOID: {
-        float e = expf(-fabsf(x)); // exp only of what is <= 0
-        return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+        float rest;
+        const float most = half_sigmoid(x, &rest);
+        return x >= 0 ? most : rest;
     }
     case CUG_ACT_TANH:
         return tanhf(x);
+    case CUG_ACT_SILU: {
+        const float a = fabsf(cut_off(x, 128.0f));
+        float rest;
+        half_sigmoid(a, &rest);
+        return (x <= 0 ? 0.0f : x) - a * rest;
+    }
+    case CUG_ACT_GELU: {
+        const float a = fabsf(cut_off(x, 16.0f));
+        return (x <= 0 ? 0.0f : x) - a * (0.5f * erfcf(a * kSqrtHalf));
+    }
     default:
         return x;
     }
 }
 
-// f' from y.
-__device__ __forceinline__ float activation_slope(int kind, float slope, float y) {
+// f' from `of`: x where cug_act_reads_x(kind), else y.
+__device__ __forceinline__ float activation_slope(int kind, float slope, float of) {
+    const float y = of;
     switch (kind) {
     case CUG_ACT_RELU:
         return y > 0 ? 1.0f : 0.0f;
@@ -58,6 +84,16 @@ __device__ __forceinline__ float activation_slope(int kind, float slope, float y
         return y * (1 - y);
     case CUG_ACT_TANH:
         return 1 - y * y;
+    case CUG_ACT_SILU: {
+        const float x = cut_off(of, 128.0f);
+        float rest;
+        const float most = half_sigmoid(x, &rest);
+        return x >= 0 ? most * (1 + x * rest) : rest * (1 + x * most);
+    }
+    case CUG_ACT_GELU: {
+        const float x = cut_off(of, 16.0f);
+        return 0.5f * erfcf(-x * kSqrtHalf) + x * (kNormalPeak * expf(-0.5f * x * x));
+    }
     default:
         return 1.0f;
     }

@@ -93,6 +93,7 @@ static __global__ void __launch_bounds__(kBlock)
 
 extern "C" int cug_cuda_conv_block_supports(const cug_conv_block_shape *s) {
     const cug_pool2d_shape *p = &s->pool;
+    if (cug_act_reads_x(s->act)) return 0;
     return !s->has_pool || (p->kind == CUG_POOL_MAX && p->R == 2 && p->S == 2 && p->stride_h == 2 && p->stride_w == 2 &&
                             !p->pad_top && !p->pad_bottom && !p->pad_left && !p->pad_right);
 }

@@ -99,7 +99,7 @@ cudaError_t cug_cuda_pool2d_bwd(float *dx, const float *dy, const uint8_t *argma
  * --------------------------------------------------------- One thread four neighbouring elements (concat: one).
  * Aliasing as the op's header allows. */
 cudaError_t cug_cuda_activation_fwd(float *y, const float *x, const cug_activation_shape *s, cudaStream_t stream);
-cudaError_t cug_cuda_activation_bwd(float *dx, const float *dy, const float *y, const cug_activation_shape *s,
+cudaError_t cug_cuda_activation_bwd(float *dx, const float *dy, const float *of, const cug_activation_shape *s,
                                     unsigned accumulate, cudaStream_t stream);
 
 /* ids (N), step: device memory. One Philox call for four features of a sample. */

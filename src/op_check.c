@@ -94,7 +94,7 @@ cug_status cug_check_conv2d_bwd(cug_dtype real, const cug_tensor *dx, const cug_
 cug_status cug_check_conv_block_shape(const cug_conv_block_shape *s) {
     CUG_TRY(check_present("conv_block", "shape", s));
     CUG_TRY(cug_check_conv2d_shape(&s->conv));
-    if (s->act < CUG_ACT_NONE || s->act > CUG_ACT_TANH)
+    if (s->act < CUG_ACT_NONE || s->act > CUG_ACT_GELU)
         return cug_fail(CUG_EINVAL, "conv_block: unknown activation %d", (int)s->act);
     if (s->act == CUG_ACT_LEAKY_RELU && !(s->slope >= 0 && s->slope <= 1))
         return cug_fail(CUG_EINVAL, "conv_block: slope must lie in [0,1], got %g", (double)s->slope);

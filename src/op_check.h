@@ -48,7 +48,7 @@ cug_status cug_check_bias_bwd(cug_dtype real, const cug_tensor *dx, const cug_te
 
 cug_status cug_check_activation_fwd(cug_dtype real, const cug_tensor *y, const cug_tensor *x,
                                     const cug_activation_shape *s);
-cug_status cug_check_activation_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *y,
+cug_status cug_check_activation_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,
                                     const cug_activation_shape *s, unsigned accumulate);
 
 /* Both directions: `out` is y or dx, `in` is x or dy. fwd passes accumulate 0. */

@@ -46,7 +46,7 @@ cug_status cug_check_bias_bwd(cug_dtype real, const cug_tensor *dx, const cug_te
 
 static cug_status activation_shape(const char *op, const cug_activation_shape *s) {
     CUG_TRY(check_present(op, "shape", s));
-    if (s->kind <= CUG_ACT_NONE || s->kind > CUG_ACT_TANH)
+    if (s->kind <= CUG_ACT_NONE || s->kind > CUG_ACT_GELU)
         return cug_fail(CUG_EINVAL, "%s: kind %d is not an activation", op, (int)s->kind);
     if (s->kind == CUG_ACT_LEAKY_RELU && !(s->slope >= 0 && s->slope <= 1))
         return cug_fail(CUG_EINVAL, "%s: slope must lie in [0,1], got %g", op, (double)s->slope);
@@ -59,12 +59,13 @@ cug_status cug_check_activation_fwd(cug_dtype real, const cug_tensor *y, const c
     return CHECK_ARGS("activation fwd", {"y", y, real, s->count, ARG_OUT, "x"}, {"x", x, real, s->count, ARG_IN, NULL});
 }
 
-cug_status cug_check_activation_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *y,
+cug_status cug_check_activation_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,
                                     const cug_activation_shape *s, unsigned accumulate) {
     CUG_TRY(activation_shape("activation bwd", s));
     CUG_TRY(check_accumulate("activation bwd", accumulate));
     return CHECK_ARGS("activation bwd", {"dx", dx, real, s->count, ARG_OUT, replaces("dy", accumulate)},
-                      {"dy", dy, real, s->count, ARG_IN, NULL}, {"y", y, real, s->count, ARG_IN, NULL});
+                      {"dy", dy, real, s->count, ARG_IN, NULL},
+                      {cug_act_reads_x(s->kind) ? "x" : "y", of, real, s->count, ARG_IN, NULL});
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------------------ */

@@ -7,7 +7,8 @@
 /* Every op in one small model, each with a parameter upstream so that its backward matters. */
 #define EVERY_OP                                                                                                       \
     "input 8x8x2; conv 4 3x3 pad=same; leaky_relu; residual { conv 4 3x3 pad=same; tanh }; "                           \
-    "branch { { conv 3 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } }; maxpool 2; bias; dropout 0.3; relu; flatten; "   \
+    "residual { bias; silu }; residual { bias; gelu }; branch { { conv 3 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } " \
+    "}; maxpool 2; bias; dropout 0.3; relu; flatten; "                                                                 \
     "linear 5"
 
 /* Backward wrappers: the real one, then the sign of what it wrote turned over. Everything is host memory here. */
@@ -56,10 +57,11 @@ static cug_status flip_bias(const cug_tensor *dx, const cug_tensor *db, const cu
     negate(db);
     return st;
 }
-static cug_status flip_activation(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *y,
+static cug_act_kind flipped_kind; /* NONE: all */
+static cug_status flip_activation(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,
                                   const cug_activation_shape *s, unsigned acc, const cug_exec *ex) {
-    cug_status st = real->activation->bwd(dx, dy, y, s, acc, ex);
-    negate(dx);
+    cug_status st = real->activation->bwd(dx, dy, of, s, acc, ex);
+    if (flipped_kind == CUG_ACT_NONE || s->kind == flipped_kind) negate(dx);
     return st;
 }
 static cug_status flip_dropout(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *ids, const cug_step *step,
@@ -104,10 +106,10 @@ static struct {
     cug_loss_ops softmax_xent, bce_logits, mse;
 } ops;
 
-enum { FLIPS = 12 };
-static const char *const flip_names[FLIPS] = {"conv2d dw", "conv2d dx",    "linear db",  "pool2d",
-                                              "bias",      "activation",   "dropout",    "add",
-                                              "concat",    "softmax_xent", "bce_logits", "mse"};
+enum { FLIPS = 14 };
+static const char *const flip_names[FLIPS] = {"conv2d dw",  "conv2d dx", "linear db", "pool2d", "bias",
+                                              "activation", "dropout",   "add",       "concat", "softmax_xent",
+                                              "bce_logits", "mse",       "silu",      "gelu"};
 
 /* b: a copy of `real` with one backward op's sign flipped. Fused blocks are off, so that the op itself runs. */
 static void flip(cug_backend *b, int which) {
@@ -130,6 +132,9 @@ static void flip(cug_backend *b, int which) {
         ops.bias = *real->bias, ops.bias.bwd = flip_bias, b->bias = &ops.bias;
         break;
     case 5:
+    case 12:
+    case 13:
+        flipped_kind = which == 12 ? CUG_ACT_SILU : which == 13 ? CUG_ACT_GELU : CUG_ACT_NONE;
         ops.activation = *real->activation, ops.activation.bwd = flip_activation, b->activation = &ops.activation;
         break;
     case 6:
@@ -156,7 +161,7 @@ static void flip(cug_backend *b, int which) {
 static cug_graph *model_for(int which) {
     static const char *const loss[] = {"softmax_xent", "bce_logits", "mse"};
     char spec[512];
-    snprintf(spec, sizeof spec, EVERY_OP "; loss %s", loss[which < 9 ? 0 : which - 9]);
+    snprintf(spec, sizeof spec, EVERY_OP "; loss %s", loss[which < 9 || which > 11 ? 0 : which - 9]);
     cug_graph *g = NULL;
     cr_assert(cug_spec_parse(&g, spec, "spec") == CUG_OK, "%s", cug_error());
     return g;
@@ -165,7 +170,7 @@ static cug_graph *model_for(int which) {
 Test(gradcheck, accepts_the_reference_and_the_cpu) {
     cug_gradcheck_options o;
     cug_gradcheck_defaults(&o);
-    for (int which = 9; which < FLIPS; which++) {
+    for (int which = 9; which < 12; which++) { /* each loss */
         cug_graph *g = model_for(which);
         cug_check_table t;
         cr_expect(cug_gradcheck_numeric(&t, g, &cug_backend_ref, &o) == CUG_OK, "%s", cug_error());

@@ -7,6 +7,10 @@
 
 #include "model/plan.h"
 
+/* silu and gelu read their input again in backward: behind ops that work in place, and before one. */
+#define SMOOTH                                                                                                         \
+    "input 8x8x2; conv 4 3x3; silu; bias; gelu; maxpool 2; residual { bias; dropout 0.2; silu; bias; relu }; "         \
+    "flatten; gelu; linear 16; silu; dropout 0.3; linear 5"
 #define TREE                                                                                                           \
     "input 8x8x2; conv 4 3x3 pad=same; relu; residual { conv 4 3x3 pad=same; tanh; bias; relu }; "                     \
     "branch { { conv 3 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } { } }; maxpool 2; dropout 0.3; flatten; "           \
@@ -18,7 +22,7 @@ static cug_graph *parse(const char *spec) {
     return g;
 }
 
-static const char *const models[] = {TREE, "mlp", "cnn-d", "cnn-e", "lenet-5", "sprint", "logistic"};
+static const char *const models[] = {TREE, "mlp", "cnn-d", "cnn-e", "lenet-5", "sprint", "logistic", SMOOTH};
 enum { MODELS = sizeof models / sizeof *models };
 
 Test(plan, buffers_alive_at_one_time_never_overlap) {
@@ -53,6 +57,44 @@ Test(plan, sharing_saves_memory) {
     cr_expect_lt(cug_plan_arena_bytes(eval), cug_plan_arena_bytes(train));
     cug_plan_free(train);
     cug_plan_free(eval);
+    cug_graph_free(g);
+}
+
+/* A block keeps y and not x: silu and gelu run apart from their convolution, everything else is fused as before. */
+Test(plan, activations_that_read_x_are_not_fused) {
+    static const struct {
+        const char *spec;
+        int ops;
+        cug_op_kind first;
+    } cases[] = {{"input 8x8x1; conv 4 3x3; relu; maxpool 2; flatten; linear 5", 3, CUG_OP_CONV_BLOCK},
+                 {"input 8x8x1; conv 4 3x3; maxpool 2; silu; flatten; linear 5", 4, CUG_OP_CONV_BLOCK},
+                 {"input 8x8x1; conv 4 3x3; silu; maxpool 2; flatten; linear 5", 5, CUG_OP_CONV2D},
+                 {"input 8x8x1; conv 4 3x3; gelu; flatten; linear 5", 4, CUG_OP_CONV2D}};
+    const cug_device_options o = {.threads = 2};
+    cug_device *dev = NULL;
+    cr_assert(cug_backend_cpu.open(&dev, &o) == CUG_OK, "%s", cug_error());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cug_graph *g = parse(cases[i].spec);
+        cug_plan *p = NULL;
+        cr_assert(cug_plan_create(&p, g, &cug_backend_cpu, dev, 3, CUG_PLAN_TRAIN) == CUG_OK, "%s", cug_error());
+        cr_expect_eq(cug_plan_op_count(p), cases[i].ops, "%s", cases[i].spec);
+        cr_expect_eq(cug_plan_op(p, 0)->op, cases[i].first, "%s", cases[i].spec);
+        cug_plan_free(p);
+        cug_graph_free(g);
+    }
+    cug_backend_cpu.close(dev);
+}
+
+/* Training keeps what backward reads; without backward silu works in place like relu. */
+Test(plan, silu_works_in_place_only_without_backward) {
+    cug_graph *g = parse("input 784; linear 128; silu; linear 5");
+    for (int train = 0; train < 2; train++) {
+        cug_plan *p = NULL;
+        cr_assert(cug_plan_create(&p, g, &cug_backend_ref, NULL, 3, train ? CUG_PLAN_TRAIN : 0) == CUG_OK);
+        const cug_node *silu = cug_plan_op(p, 1);
+        cr_expect_eq(p->value_buffer[silu->in[0]] == p->value_buffer[silu->out], !train);
+        cug_plan_free(p);
+    }
     cug_graph_free(g);
 }
 

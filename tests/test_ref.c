@@ -133,6 +133,24 @@ Test(ref, activation_values) {
     s.kind = CUG_ACT_TANH;
     cr_assert_eq(ref->activation->fwd(&ty, &tx, &s, NULL), CUG_OK);
     expect_close("tanh", y, (double[]){-0.9640275800758169, 0, 0.46211715726000973, NAN, 1, -1}, 6, 1e-15);
+    s.kind = CUG_ACT_SILU; /* x times the sigmoid above */
+    cr_assert_eq(ref->activation->fwd(&ty, &tx, &s, NULL), CUG_OK);
+    expect_close("silu", y, (double[]){-0.2384058440442351, 0, 0.3112296656009273, NAN, 1000, 0}, 6, 1e-15);
+    s.kind = CUG_ACT_GELU; /* x times the normal distribution: Phi(-2) = 0.02275..., Phi(0.5) = 0.69146... */
+    cr_assert_eq(ref->activation->fwd(&ty, &tx, &s, NULL), CUG_OK);
+    expect_close("gelu", y, (double[]){-0.0455002638963584, 0, 0.34573123063700656, NAN, 1000, 0}, 6, 1e-15);
+}
+
+Test(ref, activations_that_read_x_have_their_limits) {
+    double x[3] = {INFINITY, -INFINITY, NAN}, dy[3] = {2, 2, 2}, y[3], dx[3];
+    cug_tensor tx = T(x), ty = T(y), tdy = T(dy), tdx = T(dx);
+    for (cug_act_kind kind = CUG_ACT_SILU; kind <= CUG_ACT_GELU; kind++) {
+        cug_activation_shape s = {kind, 0, 3};
+        cr_assert_eq(ref->activation->fwd(&ty, &tx, &s, NULL), CUG_OK);
+        cr_expect(isinf(y[0]) && y[0] > 0 && y[1] == 0 && isnan(y[2]), "%g %g %g", y[0], y[1], y[2]);
+        cr_assert_eq(ref->activation->bwd(&tdx, &tdy, &tx, &s, 0, NULL), CUG_OK);
+        expect_close("gradients", dx, (double[]){2, 0, NAN}, 3, 0);
+    }
 }
 
 /* --- losses ------------------------------------------------------------------------------------------------------- */

@@ -158,7 +158,7 @@ int bench_activation(bench_case *c, int i) {
     c->arg[0] = bench_out(i % 2 ? "dx" : "y", n);
     c->arg[1] = bench_in(i % 2 ? "dy" : "x", n);
     c->run = i % 2 ? act_bwd : act_fwd;
-    if (i % 2) c->arg[2] = bench_in("y", n);
+    if (i % 2) c->arg[2] = bench_in(cug_act_reads_x(c->u.activation.kind) ? "x" : "y", n);
     return 1;
 }
 

@@ -19,6 +19,8 @@ static const struct {
     {"leaky relu 1", CUG_ACT_LEAKY_RELU, 1},
     {"sigmoid", CUG_ACT_SIGMOID, 0},
     {"tanh", CUG_ACT_TANH, 0},
+    {"silu", CUG_ACT_SILU, 0},
+    {"gelu", CUG_ACT_GELU, 0},
 };
 #define ACTIVATION_KINDS ((int)(sizeof activation_kinds / sizeof *activation_kinds))
 

@@ -5,7 +5,7 @@
 typedef struct act_job {
     const cug_device *dev;
     float *y, *dx;
-    const float *x, *dy;
+    const float *x, *dy, *of;
     const cug_activation_shape *s;
     int add;
 } act_job;
@@ -40,17 +40,17 @@ static cug_status activation_fwd(const cug_tensor *y, const cug_tensor *x, const
 static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     (void)part;
     act_job *j = ctx;
-    j->dev->simd->act_bwd(j->dx + lo, j->dy + lo, j->y + lo, j->s->kind, j->s->slope, j->add, hi - lo);
+    j->dev->simd->act_bwd(j->dx + lo, j->dy + lo, j->of + lo, j->s->kind, j->s->slope, j->add, hi - lo);
 }
 
-static cug_status activation_bwd(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *y,
+static cug_status activation_bwd(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,
                                  const cug_activation_shape *s, unsigned accumulate, const cug_exec *ex) {
-    CUG_TRY(cug_check_activation_bwd(CPU_REAL, dx, dy, y, s, accumulate));
+    CUG_TRY(cug_check_activation_bwd(CPU_REAL, dx, dy, of, s, accumulate));
     CUG_TRY(cpu_ready("activation bwd", ex, 0));
     act_job j = {.dev = ex->device,
                  .dx = cpu_f32(dx),
                  .dy = cpu_f32(dy),
-                 .y = cpu_f32(y),
+                 .of = cpu_f32(of),
                  .s = s,
                  .add = (accumulate & CUG_ACC_DX) != 0};
     cug_cpu_run(ex->device, s->count, CUG_CPU_GRAIN, bwd_part, &j);

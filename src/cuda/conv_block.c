@@ -8,8 +8,9 @@ static size_t conv_block_workspace(const cug_device *dev, const cug_conv_block_s
 static cug_status check_supported(const cug_conv_block_shape *s) {
     return cug_cuda_conv_block_supports(s)
                ? CUG_OK
-               : cug_fail(CUG_ENOTSUP, "conv_block: cuda pools 2x2 maxima with stride 2 and no padding; run the ops "
-                                       "apart");
+               : cug_fail(CUG_ENOTSUP,
+                          "conv_block: cuda pools 2x2 maxima with stride 2 and no padding, and has no silu or "
+                          "gelu; run the ops apart");
 }
 
 static cug_status conv_block_fwd(const cug_tensor *y, void *saved, const cug_tensor *x, const cug_tensor *w,

@@ -22,7 +22,7 @@ static cug_init_kind init_for(const cug_graph *g, int i) {
         if (!reads) continue;
         if (n->op == CUG_OP_ACTIVATION) {
             cug_act_kind act = n->u.activation.kind;
-            if (act == CUG_ACT_RELU || act == CUG_ACT_LEAKY_RELU) return CUG_INIT_HE_UNIFORM;
+            if (act == CUG_ACT_RELU || act == CUG_ACT_LEAKY_RELU || cug_act_reads_x(act)) return CUG_INIT_HE_UNIFORM;
             return act == CUG_ACT_TANH ? CUG_INIT_LECUN_UNIFORM : CUG_INIT_GLOROT_UNIFORM;
         }
         reached[n->out] = (unsigned char)passes_scale(n->op);

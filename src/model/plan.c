@@ -47,13 +47,13 @@ static void mark_gradients(cug_plan *p, unsigned char *needs) {
     }
 }
 
-/* May op i write over its input? Not when anyone else still reads that memory, backward included. */
-static int can_overwrite(const cug_plan *p, const int *producer_op, int v) {
+/* May node n write over its input v? Not when anyone still reads that memory, backward included. */
+static int can_overwrite(const cug_plan *p, const int *producer_op, const cug_node *n, int v) {
+    if ((p->flags & CUG_PLAN_TRAIN) && node_needs_x(n)) return 0;
     for (;;) {
         if (v == 0 || p->g->values[v].users != 1) return 0;
         const plan_op *prod = &p->ops[producer_op[v]];
-        const op_def *def = op_def_of(prod->node.op);
-        if ((p->flags & CUG_PLAN_TRAIN) && def->bwd_needs_y) return 0;
+        if ((p->flags & CUG_PLAN_TRAIN) && node_needs_y(&prod->node)) return 0;
         if (p->value_buffer[v] != p->value_buffer[prod->node.in[0]]) return 1; /* v is where its memory begins */
         v = prod->node.in[0];
     }
@@ -67,7 +67,7 @@ static void place_values(cug_plan *p, const int *producer_op) {
         const op_def *def = op_def_of(n->op);
         int v = n->in[0], shared = 0;
         if (!(p->flags & CUG_PLAN_NO_REUSE) && def->in_place)
-            shared = n->op == CUG_OP_FLATTEN || can_overwrite(p, producer_op, v);
+            shared = n->op == CUG_OP_FLATTEN || can_overwrite(p, producer_op, n, v);
         p->value_buffer[n->out] =
             shared ? p->value_buffer[v] : add_buffer(p, value_bytes(p, n->out), t_fwd(i), t_fwd(i), n->name, "");
         for (int j = 0; j < n->n_in; j++) extend(&p->buffers[p->value_buffer[n->in[j]]], t_fwd(i));
@@ -90,10 +90,10 @@ static void place_gradients(cug_plan *p, const unsigned char *needs, char *seg_w
         const op_def *def = op_def_of(n->op);
         if (!needs[n->out]) continue;
         extend(&p->buffers[p->grad_buffer[n->out]], t_bwd(p, i));
-        if (def->bwd_needs_y) extend(&p->buffers[p->value_buffer[n->out]], t_bwd(p, i));
+        if (node_needs_y(n)) extend(&p->buffers[p->value_buffer[n->out]], t_bwd(p, i));
         for (int j = 0; j < n->n_in; j++) {
             int v = n->in[j];
-            if (def->bwd_needs_x) extend(&p->buffers[p->value_buffer[v]], t_bwd(p, i));
+            if (node_needs_x(n)) extend(&p->buffers[p->value_buffer[v]], t_bwd(p, i));
             if (!op->want_dx[j]) continue;
             if (p->grad_buffer[v] >= 0)
                 op->acc_dx[j] = CUG_ACC_DX;

@@ -31,7 +31,9 @@ typedef struct plan_op {
 typedef struct op_def {
     cug_op_kind kind;
     int bwd_needs_x, bwd_needs_y; /* backward reads the forward's input, output */
-    int in_place;                 /* y may take x's place, dx may take dy's */
+    /* An op of several kinds: whether this one's backward reads x, where the others read y. NULL: as the two say. */
+    int (*reads_x)(const cug_node *n);
+    int in_place; /* y may take x's place (in training not where backward needs x), dx may take dy's */
     /* NULL when the backend lacks it. */
     int (*supports)(const cug_backend *be, const cug_node *n);
     void (*set_batch)(cug_node *n, int batch);
@@ -43,6 +45,16 @@ typedef struct op_def {
 } op_def;
 
 const op_def *op_def_of(cug_op_kind kind);
+
+/* Whether the node's backward reads the forward's input, its output. */
+static inline int node_needs_x(const cug_node *n) {
+    const op_def *def = op_def_of(n->op);
+    return def->reads_x ? def->reads_x(n) : def->bwd_needs_x;
+}
+static inline int node_needs_y(const cug_node *n) {
+    const op_def *def = op_def_of(n->op);
+    return def->reads_x ? !def->reads_x(n) : def->bwd_needs_y;
+}
 
 /* NULL for a tensor that is not there: what ops expect of optional arguments. */
 static inline const cug_tensor *opt(const cug_tensor *t) { return t->ptr ? t : 0; }

@@ -14,9 +14,9 @@ typedef struct layer_def {
 } layer_def;
 
 const char *const spec_words[] = {
-    "input",      "conv",     "maxpool", "avgpool", "linear",   "bias", "relu",
-    "leaky_relu", "sigmoid",  "tanh",    "dropout", "flatten",  "add",  "concat",
-    "softmax",    "residual", "branch",  "from",    "sequence", "loss", (char *)0,
+    "input",   "conv",     "maxpool", "avgpool", "linear",   "bias",    "relu",    "leaky_relu",
+    "sigmoid", "tanh",     "silu",    "gelu",    "dropout",  "flatten", "add",     "concat",
+    "softmax", "residual", "branch",  "from",    "sequence", "loss",    (char *)0,
 };
 
 /* Gives the builder's reason its place. */
@@ -110,10 +110,9 @@ static cug_status do_bias(spec_parser *p, const statement *st, int *out) {
 }
 
 static cug_status do_activation(spec_parser *p, const statement *st, int *out) {
-    static const char *const words[] = {[CUG_ACT_RELU] = "relu",
-                                        [CUG_ACT_LEAKY_RELU] = "leaky_relu",
-                                        [CUG_ACT_SIGMOID] = "sigmoid",
-                                        [CUG_ACT_TANH] = "tanh"};
+    static const char *const words[] = {[CUG_ACT_RELU] = "relu",       [CUG_ACT_LEAKY_RELU] = "leaky_relu",
+                                        [CUG_ACT_SIGMOID] = "sigmoid", [CUG_ACT_TANH] = "tanh",
+                                        [CUG_ACT_SILU] = "silu",       [CUG_ACT_GELU] = "gelu"};
     cug_act_kind kind = CUG_ACT_RELU;
     while (!token_is(&st->word, words[kind])) kind++;
     const token *t = spec_attr(st, "slope");
@@ -186,6 +185,8 @@ static const layer_def layers[] = {
     {"leaky_relu", "leaky_relu", "leaky_relu [slope=]", 0, 0, leaky_attrs, do_activation},
     {"sigmoid", "sigmoid", "sigmoid", 0, 0, no_attrs, do_activation},
     {"tanh", "tanh", "tanh", 0, 0, no_attrs, do_activation},
+    {"silu", "silu", "silu", 0, 0, no_attrs, do_activation},
+    {"gelu", "gelu", "gelu", 0, 0, no_attrs, do_activation},
     {"dropout", "dropout", "dropout PROBABILITY", 1, 1, no_attrs, do_dropout},
     {"flatten", "flatten", "flatten", 0, 0, no_attrs, do_flatten},
     {"add", "add", "add NAME [NAME ...]", 1, CUG_MAX_INPUTS - 1, no_attrs, do_join},

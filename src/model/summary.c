@@ -32,7 +32,7 @@ static void pool_text(char *buf, const cug_pool2d_shape *s) {
 }
 
 static void activation_text(char *buf, const cug_activation_shape *s) {
-    static const char *const words[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh"};
+    static const char *const words[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu"};
     if (s->kind == CUG_ACT_LEAKY_RELU)
         cug_print(buf, CUG_NODE_TEXT, "leaky_relu slope=%g", (double)s->slope);
     else

@@ -237,6 +237,14 @@ def calls(node, arrays):
         return matmul(*i, o[0])
     if t in ("Relu", "Sigmoid", "Tanh"):
         return activation({"Relu": 1, "Sigmoid": 3, "Tanh": 4}[t], i[0], o[0])
+    if t == "Gelu":
+        if at.get("approximate", b"none") != b"none":
+            raise NotOurs("the tanh approximation")
+        return activation(6, i[0], o[0])
+    if t == "Swish":
+        if at.get("alpha", 1.0) != 1:
+            raise NotOurs("a factor in the exponent")
+        return activation(5, i[0], o[0])
     if t == "LeakyRelu":
         return activation(2, i[0], o[0], np.float32(at.get("alpha", 0.01)))
     if t in ("Add", "Sum"):
@@ -257,7 +265,7 @@ def calls(node, arrays):
 
 
 OURS = {"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "MatMul", "Relu", "Sigmoid",
-        "Tanh", "LeakyRelu", "Add", "Sum", "Concat", "Dropout", "SoftmaxCrossEntropyLoss", "LogSoftmax", "Momentum",
+        "Tanh", "LeakyRelu", "Gelu", "Swish", "Add", "Sum", "Concat", "Dropout", "SoftmaxCrossEntropyLoss", "LogSoftmax", "Momentum",
         "Adam"}
 NEAR = {"NegativeLogLikelihoodLoss": "takes log-probabilities", "Softmax": "only inside the loss",
         "Flatten": "a view, no arithmetic", "Reshape": "a view, no arithmetic"}

@@ -108,7 +108,8 @@ def activation(kind, f, x, slope=None):
     y = f(x)
     dy = upstream(y)
     dx = torch.autograd.grad(y, x, dy)[0]
-    return [fix.call("activation", [kind, x.numel()], {"x": arr(x), "dy": arr(dy), "out": arr(y)},
+    of = x if kind in (5, 6) else y  # what cuglyph takes the derivative from
+    return [fix.call("activation", [kind, x.numel()], {"x": arr(x), "dy": arr(dy), "of": arr(of)},
                      {"y": arr(y), "dx": arr(dx)}, slope)]
 
 
@@ -129,6 +130,16 @@ def sigmoid(x):
 
 def tanh(x):
     return activation(4, torch.tanh, x)
+
+
+def silu(x, inplace=False):
+    return activation(5, F.silu, x)
+
+
+def gelu(x, approximate="none"):
+    if approximate != "none":
+        raise NotOurs("the tanh approximation")
+    return activation(6, F.gelu, x)
 
 
 def pool_shape(kind, x, y, kernel, stride, padding):
@@ -286,7 +297,8 @@ def mse(x, target, size_average=None, reduce=None, reduction="mean", weight=None
 
 
 OPS = {"nn.functional.conv2d": conv2d, "nn.functional.linear": linear, "nn.functional.relu": relu,
-       "nn.functional.leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh,
+       "nn.functional.leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh, "nn.functional.silu": silu,
+       "nn.functional.gelu": gelu,
        "nn.functional.max_pool2d": max_pool2d, "nn.functional.avg_pool2d": avg_pool2d,
        "nn.functional.dropout": dropout, "nn.functional.cross_entropy": cross_entropy,
        "nn.functional.binary_cross_entropy_with_logits": bce_logits, "nn.functional.mse_loss": mse, "add": add,
@@ -304,6 +316,8 @@ def module_call(m, args):
     if isinstance(m, torch.nn.AvgPool2d):
         return avg_pool2d(*args, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad,
                           m.divisor_override)
+    if isinstance(m, torch.nn.GELU):
+        return gelu(*args, m.approximate)
     if isinstance(m, torch.nn.LeakyReLU):
         return leaky_relu(*args, m.negative_slope)
     if isinstance(m, torch.nn.CrossEntropyLoss):
@@ -312,10 +326,10 @@ def module_call(m, args):
         return bce_logits(*args, m.weight, None, None, m.reduction, m.pos_weight)
     if isinstance(m, torch.nn.MSELoss):
         return mse(*args, None, None, m.reduction)
-    return {torch.nn.ReLU: relu, torch.nn.Sigmoid: sigmoid, torch.nn.Tanh: tanh}[type(m)](*args)
+    return {torch.nn.ReLU: relu, torch.nn.Sigmoid: sigmoid, torch.nn.Tanh: tanh, torch.nn.SiLU: silu}[type(m)](*args)
 
 
-MODULES = {"Conv2d", "Linear", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "MaxPool2d", "AvgPool2d", "CrossEntropyLoss",
+MODULES = {"Conv2d", "Linear", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "SiLU", "GELU", "MaxPool2d", "AvgPool2d", "CrossEntropyLoss",
            "BCEWithLogitsLoss", "MSELoss"}
 DOUBLE = dict(dtype=torch.float64, requires_grad=True)
 

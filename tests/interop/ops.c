@@ -158,7 +158,7 @@ static const pass passes[] = {
      activation_bwd,
      activation_supports,
      NULL,
-     {{"dx", WANTED, F}, {"dy", GIVEN, F}, {"out", GIVEN, F}}},
+     {{"dx", WANTED, F}, {"dy", GIVEN, F}, {"of", GIVEN, F}}},
     {"dropout",
      "dropout fwd",
      TABLE(dropout),

@@ -30,7 +30,9 @@ void CUG_SYM(normalize)(float *restrict y, const uint8_t *restrict u, float scal
 }
 
 void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n) {
-    if (kind == CUG_ACT_RELU)
+    if (cug_act_reads_x(kind))
+        CUG_SYM(smooth_fwd)(y, x, kind, n);
+    else if (kind == CUG_ACT_RELU)
         for (size_t i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
     else if (kind == CUG_ACT_LEAKY_RELU)
         for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
@@ -61,22 +63,26 @@ CUG_INLINE void backward(float *dx, const float *dy, const float *y, cug_act_kin
         for (size_t i = 0; i < n; i++) dx[i] = dy[i] * derivative(y[i], kind, slope);
 }
 
-void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *y, cug_act_kind kind, float slope, int add, size_t n) {
+void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *of, cug_act_kind kind, float slope, int add, size_t n) {
     switch (kind) { /* one loop a kind */
     case CUG_ACT_RELU:
-        backward(dx, dy, y, CUG_ACT_RELU, slope, add, n);
+        backward(dx, dy, of, CUG_ACT_RELU, slope, add, n);
         break;
     case CUG_ACT_LEAKY_RELU:
-        backward(dx, dy, y, CUG_ACT_LEAKY_RELU, slope, add, n);
+        backward(dx, dy, of, CUG_ACT_LEAKY_RELU, slope, add, n);
         break;
     case CUG_ACT_SIGMOID:
-        backward(dx, dy, y, CUG_ACT_SIGMOID, slope, add, n);
+        backward(dx, dy, of, CUG_ACT_SIGMOID, slope, add, n);
         break;
     case CUG_ACT_TANH:
-        backward(dx, dy, y, CUG_ACT_TANH, slope, add, n);
+        backward(dx, dy, of, CUG_ACT_TANH, slope, add, n);
+        break;
+    case CUG_ACT_SILU:
+    case CUG_ACT_GELU:
+        CUG_SYM(smooth_bwd)(dx, dy, of, kind, add, n);
         break;
     case CUG_ACT_NONE:
-        backward(dx, dy, y, CUG_ACT_NONE, slope, add, n);
+        backward(dx, dy, of, CUG_ACT_NONE, slope, add, n);
         break;
     }
 }
