@@ -85,6 +85,10 @@ typedef struct cug_simd {
                              const int32_t *where, const int32_t *way, int pixels, int K);
     void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                            const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
+    /* A panel (tile's b) of `cols` columns out of b: to[l][c] = b[l * row + c], or transposed b[c * row + l]; zeros past
+     * cols. */
+    void (*pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
+    void (*pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
     void (*sum_rows)(float *y, const float *x, size_t rows, size_t cols); /* y[c] += sum_m x[m * cols + c] */
 
     /* For measuring: `rounds` times one step of independent multiply-add chains in registers, enough of them to hide
