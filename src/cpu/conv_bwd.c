@@ -1,6 +1,7 @@
 /* conv_bwd.c - gradients of a convolution, image by image. Most of the output gradient is zero after pooling and ReLU,
  * so it is never stored in full: blocks of pixels become lists of nonzero terms, and each list adds up contiguous spans
- * (simd/spans.c). Few-channel inputs, whose spans are shorter than a vector, take dense tiles over channels instead.
+ * (simd/spans.c). Few-channel inputs, whose spans are shorter than a vector, take dense tiles over channels instead, or
+ * behind pooling one patch of the image for each window (simd/patch.c).
  * A zero gradient counts as nothing even against an infinite or NaN factor; such a step's loss is not finite anyway. */
 #include "cpu/conv.h"
 #include <string.h>
@@ -15,6 +16,7 @@ typedef struct bwd_job {
     char *threads; /* `stride` bytes for each part */
     size_t stride;
     int narrow;
+    int patch; /* vectors of a patch; 0: no patches. Only where narrow. */
 } bwd_job;
 
 /* One part's own memory. */
@@ -24,7 +26,8 @@ typedef struct bwd_scratch {
     float *dw, *db;          /* this part's sums; narrow: dw is (R*span, panels) and so are the next two */
     float *dw_row, *dw_image;
     float *db_block;
-    float *dense; /* narrow: gradients of a row (two with pooling) of the convolution, by panels */
+    float *dense; /* narrow: gradients of a row (two with pooling) of the convolution, by panels; or its patches */
+    float *rows;  /* patches: the image rows under them, with room behind */
     cug_term *terms;
     cug_term_list *lists;
 } bwd_scratch;
@@ -35,12 +38,20 @@ static size_t padded_k(const cug_device *dev, const cug_cpu_conv *g) {
     return cpu_panels(dev, (size_t)g->s.K) * cpu_panel(dev);
 }
 static int is_narrow(const cug_device *dev, const cug_cpu_conv *g) { return g->span < dev->simd->lanes; }
+/* Vectors of a patch where the weight gradient is summed by patches, else 0. */
+static int patch_vectors(const cug_device *dev, const cug_cpu_conv *g) {
+    size_t V = (size_t)dev->simd->lanes, n = (filter(g) + V - 1) / V;
+    return g->pool && is_narrow(dev, g) && n <= CUG_PATCH_VECTORS ? (int)n : 0;
+}
+static size_t patch_row(const cug_cpu_conv *g) { return (size_t)g->Wp * (size_t)g->s.C; }
 
 static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu_scratch *m) {
     size_t K = (size_t)g->s.K, Kp = padded_k(dev, g), px = (size_t)block_pixels(g), f = sizeof(float);
     size_t frame = g->padded ? cpu_conv_frame(g) : 0;
     int narrow = is_narrow(dev, g);
-    size_t narrow_dw = narrow ? Kp * filter(g) : 0;
+    size_t V = (size_t)dev->simd->lanes, width = (size_t)patch_vectors(dev, g) * V;
+    size_t narrow_dw = width ? K * width : narrow ? Kp * filter(g) : 0;
+    size_t rows = narrow ? (size_t)g->QQ * (g->pool ? 4 : 1) : 0;
     bwd_scratch b = {
         .frame = cpu_take(m, frame, f),
         .dx_frame = cpu_take(m, frame, f),
@@ -50,7 +61,8 @@ static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu
         .dw_row = cpu_take(m, narrow_dw, f),
         .dw_image = cpu_take(m, narrow_dw, f),
         .db_block = cpu_take(m, K, f),
-        .dense = cpu_take(m, narrow ? Kp * (size_t)g->QQ * (g->pool ? 4 : 1) : 0, f),
+        .dense = cpu_take(m, width ? rows * width + V : rows * Kp, f),
+        .rows = cpu_take(m, width ? (size_t)(g->s.R + 1) * patch_row(g) + V : 0, f),
         .terms = cpu_take(m, K * (px + 1) + 16, sizeof(cug_term)),
         .lists = cpu_take(m, K + 4 * px, sizeof(cug_term_list)),
     };
@@ -165,6 +177,23 @@ static void image_narrow(const bwd_job *j, bwd_scratch *b, size_t n, const float
     j->dev->simd->axpy1(b->dw, b->dw_image, dw_count);
 }
 
+/* Weight gradient of one image by patches: row of windows by row of windows. */
+static void image_patches(const bwd_job *j, bwd_scratch *b, size_t n, const float *image) {
+    const cug_cpu_conv *g = j->g;
+    size_t K = (size_t)g->s.K, Q = (size_t)g->QQ, row = patch_row(g), width = (size_t)(j->patch * j->dev->simd->lanes);
+    memset(b->dw_image, 0, K * width * sizeof(float));
+    for (size_t p = 0; p < (size_t)g->PP; p++) {
+        size_t at = (n * (size_t)g->PP + p) * Q;
+        const float *dy = before_activation(j, b, at, Q, j->t->db != NULL);
+        memcpy(b->rows, image + cpu_conv_corner(g, p, 0), (size_t)(g->s.R + 1) * row * sizeof(float));
+        for (size_t i = 0; i < 2; i++)
+            j->dev->simd->patches(b->dense + i * 2 * Q * width, b->rows + i * row, (ptrdiff_t)row, g->s.R, g->span,
+                                  g->s.C, (int)(2 * Q), (int)width);
+        j->dev->simd->patch_sums(b->dw_image, b->dense, dy, j->t->arg + at * K, (int)Q, (int)K, j->patch);
+    }
+    j->dev->simd->axpy1(b->dw, b->dw_image, K * width);
+}
+
 /* Where image n's input gradient is summed: in place, or in a frame with padding. */
 static float *dx_begin(const bwd_job *j, bwd_scratch *b, size_t n) {
     size_t count = j->g->padded ? cpu_conv_frame(j->g) : cpu_conv_image(j->g);
@@ -193,14 +222,16 @@ static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     bwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
     bwd_scratch b = scratch_of(j, part);
-    memset(b.dw, 0, (j->narrow ? padded_k(j->dev, g) : (size_t)g->s.K) * filter(g) * sizeof *b.dw);
+    size_t K = (size_t)g->s.K, width = (size_t)(j->patch * j->dev->simd->lanes);
+    memset(b.dw, 0, (width ? K * width : (j->narrow ? padded_k(j->dev, g) : K) * filter(g)) * sizeof *b.dw);
+    if (width) memset(b.rows, 0, ((size_t)(g->s.R + 1) * patch_row(g) + (size_t)j->dev->simd->lanes) * sizeof *b.rows);
     memset(b.db, 0, (size_t)g->s.K * sizeof *b.db);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
     size_t pixels = (size_t)g->PP * (size_t)g->QQ, block = (size_t)block_pixels(g);
     int narrow_dw = j->narrow && j->t->dw;
     for (size_t n = lo; n < hi; n++) {
         const float *image = j->t->dw ? cug_cpu_conv_image_in(g, j->t->x, n, b.frame) : NULL;
-        if (narrow_dw) image_narrow(j, &b, n, image);
+        if (narrow_dw) (j->patch ? image_patches : image_narrow)(j, &b, n, image);
         if (narrow_dw && !j->t->dx) continue;
         float *dx = j->t->dx ? dx_begin(j, &b, n) : NULL;
         for (size_t i = 0; i < pixels; i += block)
@@ -221,19 +252,20 @@ static void reduce_part(void *ctx, size_t lo, size_t hi, int part) {
     const bwd_job *j = r->bwd;
     const cug_cpu_conv_grads *t = j->t;
     int add = (t->accumulate & CUG_ACC_DW) != 0;
-    size_t F = filter(j->g), Kp = padded_k(j->dev, j->g);
+    size_t F = filter(j->g), Kp = padded_k(j->dev, j->g), width = (size_t)(j->patch * j->dev->simd->lanes);
     for (int i = 0; i < r->parts; i++) {
         bwd_scratch b = scratch_of(j, i);
         for (size_t k = lo; k < hi && t->db; k++) t->db[k] = i || add ? t->db[k] + b.db[k] : b.db[k];
         if (!t->dw) continue;
         for (size_t k = lo; k < hi; k++) {
             float *dw = t->dw + k * F;
-            if (j->narrow)
-                for (size_t f = 0; f < F; f++) dw[f] = i || add ? dw[f] + b.dw[f * Kp + k] : b.dw[f * Kp + k];
+            const float *from = b.dw + (j->narrow && !width ? k : k * (width ? width : F));
+            if (j->narrow && !width)
+                for (size_t f = 0; f < F; f++) dw[f] = i || add ? dw[f] + from[f * Kp] : from[f * Kp];
             else if (i || add)
-                j->dev->simd->axpy1(dw, b.dw + k * F, F);
+                j->dev->simd->axpy1(dw, from, F);
             else
-                memcpy(dw, b.dw + k * F, F * sizeof *dw);
+                memcpy(dw, from, F * sizeof *dw);
         }
     }
 }
@@ -247,7 +279,7 @@ static void by_rows(const bwd_job *j) {
 
 void cug_cpu_conv_bwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, const cug_cpu_conv_grads *t) {
     cug_cpu_scratch m = {workspace, 0};
-    bwd_job j = {.dev = dev, .g = g, .t = t, .narrow = is_narrow(dev, g)};
+    bwd_job j = {.dev = dev, .g = g, .t = t, .narrow = is_narrow(dev, g), .patch = patch_vectors(dev, g)};
     bwd_layout(dev, g, &m, &j);
     if (t->dx) by_rows(&j);
     size_t work = (size_t)g->PP * (size_t)g->QQ * (size_t)g->s.K * filter(g), grain = 2 * CUG_CPU_GRAIN / work + 1;

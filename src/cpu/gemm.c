@@ -2,11 +2,11 @@
 #include "cpu/gemm.h"
 #include <string.h>
 
-#define PACK_ROWS 16     /* of a transposing pack: one cache line of the source a column */
 #define LEN_CHUNK 256    /* terms of a tile: half a panel of the first cache */
 #define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
 
 typedef struct pack_job {
+    const cug_device *dev;
     float *packed;
     const float *b;
     size_t bl, bn, len, cols, width;
@@ -20,23 +20,15 @@ static void pack_part(void *ctx, size_t lo, size_t hi, int part) {
         float *to = j->packed + panel * W * j->len;
         const float *from = j->b + panel * W * j->bn;
         size_t cols = j->cols - panel * W < W ? j->cols - panel * W : W;
-        if (j->bn == 1) {
-            for (size_t l = 0; l < j->len; l++) {
-                memcpy(to + l * W, from + l * j->bl, cols * sizeof *to);
-                memset(to + l * W + cols, 0, (W - cols) * sizeof *to);
-            }
-            continue;
-        }
-        for (size_t l0 = 0; l0 < j->len; l0 += PACK_ROWS) {
-            size_t l1 = l0 + PACK_ROWS < j->len ? l0 + PACK_ROWS : j->len;
-            for (size_t c = 0; c < W; c++)
-                for (size_t l = l0; l < l1; l++) to[l * W + c] = c < cols ? from[l + c * j->bn] : 0;
-        }
+        if (j->bn == 1)
+            j->dev->simd->pack(to, from, j->bl, j->len, cols);
+        else
+            j->dev->simd->pack_transposed(to, from, j->bn, j->len, cols);
     }
 }
 
 void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t bl, size_t bn, size_t len, size_t cols) {
-    pack_job j = {packed, b, bl, bn, len, cols, cpu_panel(dev)};
+    pack_job j = {dev, packed, b, bl, bn, len, cols, cpu_panel(dev)};
     cug_cpu_run(dev, cpu_panels(dev, cols), CUG_CPU_GRAIN / (j.width * len) + 1, pack_part, &j);
 }
 

@@ -12,6 +12,7 @@
  * columns (output channels), c[i][k] = sum over j < rows, l < len of a[a_off[i] + j * a_row + l * a_step] * b[(j * len
  * + l) * 2 * lanes + k]. Always computes whole vectors: one (vectors = 1) or two; the caller gives room for them. */
 #define CUG_TILE_PX 12
+#define CUG_PATCH_VECTORS 4
 typedef struct cug_tile {
     ptrdiff_t a_off[CUG_TILE_PX];
     ptrdiff_t a_row, a_step; /* a_step is 1 for tile_pool */
@@ -85,6 +86,16 @@ typedef struct cug_simd {
                              const int32_t *where, const int32_t *way, int pixels, int K);
     void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                            const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
+    /* Few channels behind pooling. A patch is the R stretches of `span` floats, `row` apart, that a filter meets; that
+     * of column q starts at x + q * step and goes to e + q * width. Reads and writes up to `lanes` floats past the
+     * last. patch_sums: dw[k * width + f] += sum over q < Q of g[q * K + k] times patch (arg % 2) + 2q of row arg / 2
+     * of the two rows of 2Q patches in e; width is `vectors` (at most CUG_PATCH_VECTORS) whole vectors. */
+    void (*patches)(float *e, const float *x, ptrdiff_t row, int R, int span, int step, int cols, int width);
+    void (*patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
+    /* A panel (tile's b) of `cols` columns out of b: to[l][c] = b[l * row + c], or transposed b[c * row + l]; zeros
+     * past cols. */
+    void (*pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
+    void (*pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
     void (*sum_rows)(float *y, const float *x, size_t rows, size_t cols); /* y[c] += sum_m x[m * cols + c] */
 
     /* For measuring: `rounds` times one step of independent multiply-add chains in registers, enough of them to hide

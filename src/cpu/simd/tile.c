@@ -1,6 +1,9 @@
 /* tile.c - the dense register block behind every convolution and matrix product: up to 12 pixels by two vectors of
  * output channels stay in registers while filters stream past and inputs are broadcast. */
 #include "cpu/simd/vec.h"
+#if defined CUG_ISA_avx512
+#include <immintrin.h>
+#endif
 
 /* Terms added up in registers before they go to a running total: short chains keep float sums accurate (the error grows
  * with the number of additions at the sum's final size). A filter row may be a little longer. */
@@ -99,9 +102,16 @@ CUG_INLINE void block(int px, int nv, const cug_tile *t, const float *a, float *
 
 /* Running maximum of a window: the first of equals stays, the first NaN wins. */
 CUG_INLINE void take(vf *best, vi *which, vf x, int i) {
+#if defined CUG_ISA_avx512
+    __m512 b = (__m512)*best;
+    __mmask16 better = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(b, b, _CMP_ORD_Q), (__m512)x, b, _CMP_NLE_UQ);
+    *best = (vf)_mm512_mask_mov_ps(b, better, (__m512)x);
+    *which = (vi)_mm512_mask_mov_epi32((__m512i)*which, better, _mm512_set1_epi32(i));
+#else
     vi better = ~(x <= *best) & (*best == *best);
     *best = vselect(better, x, *best);
     *which = (better & i) | (~better & *which);
+#endif
 }
 
 CUG_INLINE void block_pool(int windows, int nv, const cug_tile *t, const float *a, float *c, uint8_t *arg, int brief) {
@@ -109,16 +119,18 @@ CUG_INLINE void block_pool(int windows, int nv, const cug_tile *t, const float *
     accumulate(acc, 4 * windows, nv, t, a, 1, brief);
     add_start(acc, 4 * windows, nv, t, c);
     vf slope = vset(t->slope);
-    cug_act_kind act = t->act;
+    /* ReLU of the maximum is the maximum of ReLU; who wins a window without a positive value is then of no account */
+    cug_act_kind late = t->act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE, act = late ? CUG_ACT_NONE : t->act;
 #pragma GCC unroll 3
     for (int w = 0; w < windows; w++)
 #pragma GCC unroll 2
         for (int v = 0; v < nv; v++) {
-            vf best = vact(acc[4 * w][v], act, slope);
+            vf best = act ? vact(acc[4 * w][v], act, slope) : acc[4 * w][v];
             vi which = {0};
 #pragma GCC unroll 3
-            for (int i = 1; i < 4; i++) take(&best, &which, vact(acc[4 * w + i][v], act, slope), i);
-            vstore(c + w * t->c_step + v * V, best);
+            for (int i = 1; i < 4; i++)
+                take(&best, &which, act ? vact(acc[4 * w + i][v], act, slope) : acc[4 * w + i][v], i);
+            vstore(c + w * t->c_step + v * V, vact(best, late, slope));
             if (arg) *(vb_mem *)(arg + w * t->c_step + v * V) = __builtin_convertvector(which, vb);
         }
 }

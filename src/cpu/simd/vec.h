@@ -64,6 +64,10 @@ void CUG_SYM(lists_by_channel)(cug_term *terms, cug_term_list *lists, const floa
                                const int32_t *where, const int32_t *way, int pixels, int K);
 void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
+void CUG_SYM(patches)(float *e, const float *x, ptrdiff_t row, int R, int span, int step, int cols, int width);
+void CUG_SYM(patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
+void CUG_SYM(pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
+void CUG_SYM(pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(sum_rows)(float *y, const float *x, size_t rows, size_t cols);
 float CUG_SYM(fma)(int rounds);
 
