@@ -75,6 +75,7 @@ help:
 	@echo "make emu         the CUDA backend on an emulated GPU: the test suite, and bugs it must find"
 	@echo "make interop     samples of PyTorch, ONNX, scikit-learn made anew, with a Python of its own, and run; interop-break: see them fail"
 	@echo "make bench       images/s of training steps and where their time goes (BENCH_ARGS=\"--device cpu --threads 1,2\")"
+	@echo "make bench-peers the same nets in PyTorch, JAX, Keras, tinygrad, ONNX Runtime, oneDNN, in turn with ours (PEERS_ARGS=--smoke)"
 	@echo "make bench-loader  batches a second of the training loader alone, in each of its modes"
 	@echo "make ladder      each convolution and matrix kernel from the obvious one up, checked and timed on a GPU (ladder-emulated: checked)"
 	@echo "make accept      trains every model for fixed seeds and holds its accuracy against its floor (MODELS=... for some)"
@@ -142,6 +143,7 @@ $(SUITE): $(TEST_OBJ) $(LIB)
 -include tests/coverage.mk
 -include tests/fuzz/fuzz.mk
 -include bench/ladder/ladder.mk
+-include bench/peers/peers.mk
 
 # --- benchmarks --------------------------------------------------------------------------------------------------------
 $(BUILD)/bench/%: bench/%.c $(LIB)
