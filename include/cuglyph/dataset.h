@@ -40,6 +40,8 @@ CUG_API cug_status cug_dataset_keep_classes(cug_dataset *d, const char *list);
 
 /* Takes n pixels off each side of every image, in place. CUG_EINVAL: nothing would stay. */
 CUG_API cug_status cug_images_crop(cug_images *im, int n);
+/* A data set of its own, its images without `crop` pixels of each side. */
+CUG_API cug_status cug_dataset_copy(cug_dataset **out, const cug_dataset *d, int crop);
 
 /* Mean and standard deviation of pixels/255 over the images named by idx (NULL: all); exact integer sums. */
 CUG_API void cug_images_stats(const cug_images *im, const int32_t *idx, size_t n, double *mean, double *sd);

@@ -6,6 +6,7 @@
 #include <cuglyph/status.h>
 
 int cmd_train(int argc, char **argv);
+int cmd_sprint(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_gradcheck(int argc, char **argv);

@@ -12,6 +12,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"train", "train a model; the result is a run folder", cmd_train},
+    {"sprint", "from raw MNIST to 99 % in the shortest time, again for many seeds", cmd_sprint},
     {"eval", "evaluate a run: accuracy, top-k, calibration, confusion matrix, worst errors", cmd_eval},
     {"predict", "what a run says of PNG pictures or IDX files", cmd_predict},
     {"gradcheck", "prove a model's gradients: central differences, then backend against backend", cmd_gradcheck},

@@ -18,19 +18,55 @@ static void keep_in_part(cug_images *im, const int new_class[CUG_MAX_CLASSES]) {
     im->count = kept;
 }
 
-cug_status cug_images_crop(cug_images *im, int n) {
-    if (n < 0 || n >= (im->H + 1) / 2 || n >= (im->W + 1) / 2)
-        return cug_fail(CUG_EINVAL, "crop = %d: nothing would stay of images of %dx%d; take less", n, im->H, im->W);
+/* The images without n pixels of each side, one after the other from `to` on, which may be where they are. */
+static void keep_middle(uint8_t *to, const cug_images *im, int n) {
     const size_t C = (size_t)im->C, from_row = (size_t)im->W * C, margin = (size_t)n;
     const size_t rows = (size_t)im->H - 2 * margin, row = (size_t)(im->W - 2 * n) * C;
-    uint8_t *to = im->pixels;
-    for (size_t i = 0; n && i < (size_t)im->count; i++) {
+    for (size_t i = 0; i < (size_t)im->count; i++) {
         const uint8_t *from = im->pixels + (i * (size_t)im->H + margin) * from_row + margin * C;
         for (size_t y = 0; y < rows; y++, to += row, from += from_row) memmove(to, from, row);
     }
+}
+
+static cug_status can_crop(const cug_images *im, int n) {
+    if (n >= 0 && n < (im->H + 1) / 2 && n < (im->W + 1) / 2) return CUG_OK;
+    return cug_fail(CUG_EINVAL, "crop = %d: nothing would stay of images of %dx%d; take less", n, im->H, im->W);
+}
+
+cug_status cug_images_crop(cug_images *im, int n) {
+    CUG_TRY(can_crop(im, n));
+    if (n) keep_middle(im->pixels, im, n);
     im->H -= 2 * n;
     im->W -= 2 * n;
     return CUG_OK;
+}
+
+static cug_status copy_part(cug_images *to, const cug_images *from, int n) {
+    *to = (cug_images){.C = from->C};
+    if (!from->count) return CUG_OK;
+    CUG_TRY(can_crop(from, n));
+    to->H = from->H - 2 * n, to->W = from->W - 2 * n;
+    size_t labels = (size_t)from->count * sizeof *to->labels;
+    to->pixels = malloc((size_t)from->count * (size_t)to->H * (size_t)to->W * (size_t)to->C);
+    to->labels = malloc(labels);
+    if (!to->pixels || !to->labels) return cug_fail(CUG_ENOMEM, "out of memory for a copy of %d images", from->count);
+    to->count = from->count;
+    keep_middle(to->pixels, from, n);
+    memcpy(to->labels, from->labels, labels);
+    return CUG_OK;
+}
+
+cug_status cug_dataset_copy(cug_dataset **out, const cug_dataset *d, int crop) {
+    cug_dataset *copy = *out = malloc(sizeof *copy);
+    if (!copy) return cug_fail(CUG_ENOMEM, "out of memory for a data set");
+    *copy = *d;
+    copy->train = copy->test = (cug_images){0};
+    cug_status st = copy_part(&copy->train, &d->train, crop);
+    if (st == CUG_OK) st = copy_part(&copy->test, &d->test, crop);
+    if (st == CUG_OK) return CUG_OK;
+    cug_dataset_free(copy);
+    *out = NULL;
+    return st;
 }
 
 static int holds_class(const cug_images *im, int class_number) {

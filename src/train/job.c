@@ -35,12 +35,14 @@ static cug_status check_fit(const job *j) {
     return CUG_OK;
 }
 
-static cug_status open_data(job *j, const cug_config *c) {
+static cug_status read_data(job *j, const cug_config *c) {
     CUG_TRY(cug_dataset_open(&j->d, c->data, *c->data_dir ? c->data_dir : 0));
-    if (*c->classes) CUG_TRY(cug_dataset_keep_classes(j->d, c->classes));
+    return *c->classes ? cug_dataset_keep_classes(j->d, c->classes) : CUG_OK;
+}
+
+/* Of a data set that is cropped already: its parts, and how pixels become numbers. */
+static cug_status divide(job *j, const cug_config *c) {
     cug_images *tr = &j->d->train;
-    CUG_TRY(cug_images_crop(tr, (int)c->crop));
-    if (j->d->test.count) CUG_TRY(cug_images_crop(&j->d->test, (int)c->crop));
     if (c->limit > 0 && c->limit < tr->count) tr->count = (int)c->limit;
     if (c->val >= tr->count)
         return cug_fail(CUG_ECONFIG_VALUE, "val = %lld: only %d training images; hold out fewer with --val N",
@@ -62,8 +64,28 @@ cug_status job_open(job *j, const cug_config *c) {
     memset(j, 0, sizeof *j);
     CUG_TRY(cug_config_whole(c));
     CUG_TRY(open_model(j, c));
-    CUG_TRY(open_data(j, c));
+    CUG_TRY(read_data(j, c));
+    CUG_TRY(cug_images_crop(&j->d->train, (int)c->crop));
+    if (j->d->test.count) CUG_TRY(cug_images_crop(&j->d->test, (int)c->crop));
+    CUG_TRY(divide(j, c));
     return cug_device_open(c, &j->be, &j->dev, &j->device_note);
+}
+
+cug_status job_open_source(job *j, const cug_config *c) {
+    memset(j, 0, sizeof *j);
+    CUG_TRY(cug_config_whole(c));
+    CUG_TRY(read_data(j, c));
+    return cug_device_open(c, &j->be, &j->dev, &j->device_note);
+}
+
+cug_status job_open_on(job *j, const cug_config *c, const job *source) {
+    memset(j, 0, sizeof *j);
+    CUG_TRY(cug_config_whole(c));
+    j->borrowed = 1;
+    j->be = source->be, j->dev = source->dev;
+    CUG_TRY(open_model(j, c));
+    CUG_TRY(cug_dataset_copy(&j->d, source->d, (int)c->crop));
+    return divide(j, c);
 }
 
 /* The batch sizes in which a loader hands out n samples: the full one and the last. */
@@ -147,7 +169,7 @@ cug_status job_open_net(job *j, const cug_config *c, int training) {
 
 void job_close(job *j) {
     cug_net_free(j->net);
-    if (j->be) j->be->close(j->dev);
+    if (j->be && !j->borrowed) j->be->close(j->dev);
     cug_graph_free(j->g);
     cug_dataset_free(j->d);
     free(j->train_ids);

@@ -7,6 +7,7 @@
 typedef struct job {
     const cug_backend *be;
     cug_device *dev;
+    int borrowed;            /* the device is another job's */
     const char *device_note; /* "" or a line for the user */
     cug_graph *g;
     cug_dataset *d;
@@ -24,6 +25,9 @@ typedef struct job {
 
 /* Opens what the config asks for, in the order: model, data (split, scaling), device. */
 cug_status job_open(job *j, const cug_config *c);
+/* The data set as it was read, and the device; then, as often as wanted, jobs with their own copy of that data. */
+cug_status job_open_source(job *j, const cug_config *c);
+cug_status job_open_on(job *j, const cug_config *c, const job *source);
 /* Makes the net; training plans only with `training`. */
 cug_status job_open_net(job *j, const cug_config *c, int training);
 /* What the net of a job is made with, for batches of any size. */

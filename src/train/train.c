@@ -58,7 +58,13 @@ static void make_schedule(trainer *t) {
                                  .steps_per_epoch = t->batches};
 }
 
-static cug_status initial_weights(trainer *t) {
+cug_status trainer_prepare(trainer *t) {
+    t->batches = cug_loader_batches(&t->j.train);
+    make_schedule(t);
+    return cug_schedule_check(&t->schedule);
+}
+
+cug_status trainer_initial_weights(trainer *t) {
     float *flat = malloc((t->j.g->flat_count + 1) * sizeof *flat);
     if (!flat) return cug_fail(CUG_ENOMEM, "out of memory for %zu parameters", t->j.g->flat_count);
     cug_graph_init(t->j.g, t->c->seed, flat);
@@ -107,8 +113,7 @@ static cug_status log_and_save(trainer *t, cug_event *e) {
     return CUG_OK;
 }
 
-/* One epoch's steps, from wherever the run stands in it. */
-static cug_status run_steps(trainer *t, volatile int *stop, int *interrupted) {
+cug_status trainer_run_steps(trainer *t, volatile int *stop, int *interrupted) {
     cug_event e = {.kind = CUG_EVENT_STEP, .epoch = t->at.epoch + 1, .of = t->batches, .loss = NAN, .accuracy = NAN};
     uint64_t end = t->at.step + (t->batches - t->at.batch), from = t->at.step;
     if (end > trainer_steps_in_all(t)) end = trainer_steps_in_all(t);
@@ -192,7 +197,7 @@ static int stopped_early(const trainer *t) { return t->c->patience > 0 && t->at.
 static cug_status run_epochs(trainer *t, volatile int *stop, int *interrupted) {
     while (t->at.epoch < t->c->epochs && t->at.step < trainer_steps_in_all(t) && !stopped_early(t)) {
         if (t->at.batch == 0) CUG_TRY(cug_net_metrics_reset(t->j.net));
-        CUG_TRY(run_steps(t, stop, interrupted));
+        CUG_TRY(trainer_run_steps(t, stop, interrupted));
         if (*interrupted || t->at.batch < t->batches) break;
         CUG_TRY(end_epoch(t));
     }
@@ -253,7 +258,7 @@ static cug_status begin(trainer *t, const cug_train_request *req) {
     } else {
         CUG_TRY(cug_run_environment(t->run, t->j.be->describe(t->j.dev)));
     }
-    CUG_TRY(initial_weights(t));
+    CUG_TRY(trainer_initial_weights(t));
     return trainer_log_start(t);
 }
 
@@ -276,9 +281,7 @@ static cug_status open_all(trainer *t, const cug_train_request *req) {
     CUG_TRY(cug_config_check(t->c));
     CUG_TRY(job_open(&t->j, t->c));
     CUG_TRY(job_open_net(&t->j, t->c, 1));
-    t->batches = cug_loader_batches(&t->j.train);
-    make_schedule(t);
-    CUG_TRY(cug_schedule_check(&t->schedule));
+    CUG_TRY(trainer_prepare(t));
     CUG_TRY(host_buffers(t));
     CUG_TRY(keep_config(t));
     if (req->resume)

@@ -39,6 +39,12 @@ typedef struct trainer {
     void *user;
 } trainer;
 
+/* Batches of an epoch and the schedule, from an opened job. */
+cug_status trainer_prepare(trainer *t);
+/* Into the net, as the config's seed says. */
+cug_status trainer_initial_weights(trainer *t);
+/* One epoch's steps, from wherever the run stands in it. */
+cug_status trainer_run_steps(trainer *t, volatile int *stop, int *interrupted);
 /* What the steps of the rest of an epoch need before they run: a stretch of the step table, and the epoch's order. */
 cug_status trainer_feed_epoch(trainer *t);
 cug_status trainer_feed_steps(trainer *t, uint64_t end);
