@@ -46,6 +46,23 @@ cug_status cug_check_bias_fwd(cug_dtype real, const cug_tensor *y, const cug_ten
 cug_status cug_check_bias_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *db, const cug_tensor *dy,
                               const cug_bias_shape *s, unsigned accumulate);
 
+cug_status cug_check_batch_norm_fwd_train(cug_dtype real, const cug_tensor *y, const cug_tensor *saved,
+                                          const cug_tensor *x, const cug_tensor *gamma, const cug_tensor *beta,
+                                          const cug_batch_norm_shape *s);
+cug_status cug_check_batch_norm_fwd_eval(cug_dtype real, const cug_tensor *y, const cug_tensor *x,
+                                         const cug_tensor *gamma, const cug_tensor *beta,
+                                         const cug_tensor *running_mean, const cug_tensor *running_var,
+                                         const cug_batch_norm_shape *s);
+cug_status cug_check_batch_norm_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dgamma,
+                                    const cug_tensor *dbeta, const cug_tensor *dy, const cug_tensor *x,
+                                    const cug_tensor *gamma, const cug_tensor *saved, const cug_batch_norm_shape *s,
+                                    unsigned accumulate);
+cug_status cug_check_batch_norm_bwd_eval(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy,
+                                         const cug_tensor *gamma, const cug_tensor *running_var,
+                                         const cug_batch_norm_shape *s, unsigned accumulate);
+cug_status cug_check_batch_norm_track(cug_dtype real, const cug_tensor *running_mean, const cug_tensor *running_var,
+                                      const cug_tensor *saved, const cug_step *step, const cug_batch_norm_shape *s);
+
 cug_status cug_check_activation_fwd(cug_dtype real, const cug_tensor *y, const cug_tensor *x,
                                     const cug_activation_shape *s);
 cug_status cug_check_activation_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,

@@ -42,6 +42,80 @@ cug_status cug_check_bias_bwd(cug_dtype real, const cug_tensor *dx, const cug_te
                       {"db", db, real, (size_t)s->C, ARG_OUT | ARG_OPTIONAL, NULL}, {"dy", dy, real, n, ARG_IN, NULL});
 }
 
+/* --- batch_norm --------------------------------------------------------------------------------------------------- */
+
+static cug_status batch_norm_shape(const char *op, const cug_batch_norm_shape *s, int least_rows) {
+    CUG_TRY(check_present(op, "shape", s));
+    CUG_TRY(check_rows(op, "rows", s->rows, "C", s->C));
+    if (s->rows < least_rows)
+        return cug_fail(CUG_EINVAL, "%s: one value a channel has no variance; rows must be at least 2", op);
+    if (!(s->eps > 0)) return cug_fail(CUG_EINVAL, "%s: eps must be above 0, got %g", op, (double)s->eps);
+    if (!(s->momentum >= 0 && s->momentum <= 1))
+        return cug_fail(CUG_EINVAL, "%s: momentum must lie in [0,1], got %g", op, (double)s->momentum);
+    return CUG_OK;
+}
+
+cug_status cug_check_batch_norm_fwd_train(cug_dtype real, const cug_tensor *y, const cug_tensor *saved,
+                                          const cug_tensor *x, const cug_tensor *gamma, const cug_tensor *beta,
+                                          const cug_batch_norm_shape *s) {
+    const char *op = "batch_norm fwd_train";
+    CUG_TRY(batch_norm_shape(op, s, 2));
+    size_t n = size2(s->rows, s->C), C = (size_t)s->C;
+    return CHECK_ARGS(op, {"y", y, real, n, ARG_OUT, "x"}, {"saved", saved, real, 3 * C, ARG_OUT, NULL},
+                      {"x", x, real, n, ARG_IN, NULL}, {"gamma", gamma, real, C, ARG_IN, NULL},
+                      {"beta", beta, real, C, ARG_IN, NULL});
+}
+
+cug_status cug_check_batch_norm_fwd_eval(cug_dtype real, const cug_tensor *y, const cug_tensor *x,
+                                         const cug_tensor *gamma, const cug_tensor *beta,
+                                         const cug_tensor *running_mean, const cug_tensor *running_var,
+                                         const cug_batch_norm_shape *s) {
+    const char *op = "batch_norm fwd_eval";
+    CUG_TRY(batch_norm_shape(op, s, 1));
+    size_t n = size2(s->rows, s->C), C = (size_t)s->C;
+    return CHECK_ARGS(op, {"y", y, real, n, ARG_OUT, "x"}, {"x", x, real, n, ARG_IN, NULL},
+                      {"gamma", gamma, real, C, ARG_IN, NULL}, {"beta", beta, real, C, ARG_IN, NULL},
+                      {"running_mean", running_mean, real, C, ARG_IN, NULL},
+                      {"running_var", running_var, real, C, ARG_IN, NULL});
+}
+
+cug_status cug_check_batch_norm_bwd(cug_dtype real, const cug_tensor *dx, const cug_tensor *dgamma,
+                                    const cug_tensor *dbeta, const cug_tensor *dy, const cug_tensor *x,
+                                    const cug_tensor *gamma, const cug_tensor *saved, const cug_batch_norm_shape *s,
+                                    unsigned accumulate) {
+    const char *op = "batch_norm bwd";
+    CUG_TRY(batch_norm_shape(op, s, 2));
+    CUG_TRY(check_accumulate(op, accumulate));
+    size_t n = size2(s->rows, s->C), C = (size_t)s->C;
+    return CHECK_ARGS(op, {"dx", dx, real, n, ARG_OUT | ARG_OPTIONAL, replaces("dy", accumulate)},
+                      {"dgamma", dgamma, real, C, ARG_OUT | ARG_OPTIONAL, NULL},
+                      {"dbeta", dbeta, real, C, ARG_OUT | ARG_OPTIONAL, NULL}, {"dy", dy, real, n, ARG_IN, NULL},
+                      {"x", x, real, n, ARG_IN, NULL}, {"gamma", gamma, real, C, ARG_IN, NULL},
+                      {"saved", saved, real, 3 * C, ARG_IN, NULL});
+}
+
+cug_status cug_check_batch_norm_bwd_eval(cug_dtype real, const cug_tensor *dx, const cug_tensor *dy,
+                                         const cug_tensor *gamma, const cug_tensor *running_var,
+                                         const cug_batch_norm_shape *s, unsigned accumulate) {
+    const char *op = "batch_norm bwd_eval";
+    CUG_TRY(batch_norm_shape(op, s, 1));
+    CUG_TRY(check_accumulate(op, accumulate));
+    size_t n = size2(s->rows, s->C), C = (size_t)s->C;
+    return CHECK_ARGS(op, {"dx", dx, real, n, ARG_OUT, replaces("dy", accumulate)}, {"dy", dy, real, n, ARG_IN, NULL},
+                      {"gamma", gamma, real, C, ARG_IN, NULL}, {"running_var", running_var, real, C, ARG_IN, NULL});
+}
+
+cug_status cug_check_batch_norm_track(cug_dtype real, const cug_tensor *running_mean, const cug_tensor *running_var,
+                                      const cug_tensor *saved, const cug_step *step, const cug_batch_norm_shape *s) {
+    const char *op = "batch_norm track";
+    CUG_TRY(batch_norm_shape(op, s, 2));
+    CUG_TRY(check_present(op, "step", step));
+    size_t C = (size_t)s->C;
+    return CHECK_ARGS(op, {"running_mean", running_mean, real, C, ARG_OUT, NULL},
+                      {"running_var", running_var, real, C, ARG_OUT, NULL},
+                      {"saved", saved, real, 3 * C, ARG_IN, NULL});
+}
+
 /* --- activation --------------------------------------------------------------------------------------------------- */
 
 static cug_status activation_shape(const char *op, const cug_activation_shape *s) {

@@ -5,6 +5,7 @@
 
 #include <cuglyph/activation.h>
 #include <cuglyph/add.h>
+#include <cuglyph/batch_norm.h>
 #include <cuglyph/bce_logits.h>
 #include <cuglyph/bias.h>
 #include <cuglyph/concat.h>
@@ -93,6 +94,7 @@ typedef struct cug_backend {
     const cug_pool2d_ops *pool2d;
     const cug_linear_ops *linear;
     const cug_bias_ops *bias;
+    const cug_batch_norm_ops *batch_norm;
     const cug_activation_ops *activation;
     const cug_dropout_ops *dropout;
     const cug_add_ops *add;

@@ -22,6 +22,7 @@ typedef enum {
     CUG_OP_FLATTEN, /* a view: (H,W,C) memory seen as one axis */
     CUG_OP_ADD,
     CUG_OP_CONCAT,
+    CUG_OP_BATCH_NORM,
     CUG_OP_CONV_BLOCK, /* made by the plan only */
     CUG_OP_COUNT
 } cug_op_kind;
@@ -37,6 +38,7 @@ typedef enum {
     CUG_INIT_LECUN_UNIFORM,  /* U(+-sqrt(3 / fan_in)) */
     CUG_INIT_LECUN_NORMAL,   /* N(0, 1 / fan_in) */
     CUG_INIT_ZEROS,
+    CUG_INIT_ONES, /* scales and variances; no word of a spec */
 } cug_init_kind;
 
 /* One sample's value: (H,W,C), or flat with H = W = 1. */
@@ -56,7 +58,7 @@ typedef enum {
     CUG_LAYOUT_O_HWC, /* dims {O, H*W*C} here, {O, C*H*W} in files; H, W, C below */
 } cug_layout;
 
-/* A parameter tensor's place in the flat buffers. */
+/* The place of a parameter tensor, or of a running statistic, in the flat buffers. */
 typedef struct cug_segment {
     char name[CUG_NAME_MAX]; /* "conv1.weight" */
     size_t offset, count;    /* elements; offset a multiple of CUG_SEGMENT_ALIGN */
@@ -64,8 +66,9 @@ typedef struct cug_segment {
     int dims[CUG_MAX_DIMS];
     cug_layout layout;
     int H, W, C;   /* O_HWC only */
-    int is_weight; /* decay and L1/L2 apply; biases: 0 */
+    int is_weight; /* decay and L1/L2 apply; biases and batch normalisation's factors: 0 */
     int frozen;
+    int statistic;      /* followed by its op, never trained: in every copy and file, in no count of parameters */
     cug_init_kind init; /* never AUTO once the graph is built */
     int init_given;     /* by the spec's init= */
     int fan_in, fan_out;
@@ -78,12 +81,14 @@ typedef struct cug_node {
     int n_in;
     int in[CUG_MAX_INPUTS]; /* values */
     int out;
-    int weight, bias; /* segments, -1 for none */
-    union {           /* for one sample: N = 1 (rows = H*W ...) */
+    int weight, bias;              /* segments, -1 for none; of batch normalisation: gamma, beta */
+    int running_mean, running_var; /* segments, -1 for none */
+    union {                        /* for one sample: N = 1 (rows = H*W ...) */
         cug_conv2d_shape conv2d;
         cug_pool2d_shape pool2d;
         cug_linear_shape linear;
         cug_bias_shape bias;
+        cug_batch_norm_shape batch_norm;
         cug_activation_shape activation;
         cug_dropout_shape dropout;
         cug_add_shape add;
@@ -101,8 +106,8 @@ typedef struct cug_graph {
     cug_segment *segments;
     int output; /* value: the logits */
     cug_loss_kind loss;
-    size_t param_count; /* parameters that exist */
-    size_t flat_count;  /* elements of a flat buffer, padding included */
+    size_t param_count; /* parameters that exist; statistics are none */
+    size_t flat_count;  /* elements of a flat buffer, statistics and padding included */
 } cug_graph;
 
 /* Spec text -> graph with inferred shapes, segments laid out and init resolved. `where` is the text's name for messages
@@ -128,7 +133,11 @@ CUG_API size_t cug_value_count(const cug_value *v);
 /* Multiply-accumulates of one sample's forward pass: conv2d P*Q*K*R*S*C, linear I*O, else 0. */
 CUG_API uint64_t cug_node_macs(const cug_node *n);
 
-/* Marks every segment of the named layer frozen; a trailing '*' matches any ending. CUG_ESPEC_NAME when none match. */
+/* Does the optimizer move it? */
+CUG_API int cug_segment_trained(const cug_segment *s);
+
+/* Marks every segment of the named layer frozen (a batch normalisation then uses its running statistics and leaves them
+ * as they are, in training too); a trailing '*' matches any ending. CUG_ESPEC_NAME when none match. */
 CUG_API cug_status cug_graph_freeze(cug_graph *g, const char *layer);
 
 /* Replaces the init of every weight whose layer has no init= of its own. CUG_ESPEC_VALUE for an unknown word. */

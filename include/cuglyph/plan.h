@@ -20,7 +20,7 @@ typedef struct cug_plan cug_plan;
 
 /* The flat buffers and the batch that a plan works on; all in backend memory. */
 typedef struct cug_plan_buffers {
-    void *params;    /* flat_count reals */
+    void *params;    /* flat_count reals; running statistics among them */
     void *grads;     /* the same; NULL when not training. Frozen layers' part is never written */
     void *arena;     /* cug_plan_arena_bytes, 256-byte aligned */
     uint8_t *pixels; /* (batch,H,W,C) uint8, or NULL: the caller sets the input through cug_plan_value(p, 0) */
@@ -49,12 +49,16 @@ CUG_API cug_status cug_plan_bind(cug_plan *p, const cug_plan_buffers *buffers, c
 typedef cug_status (*cug_plan_observer)(void *user, const cug_plan *p, int op, cug_pass pass);
 CUG_API void cug_plan_observe(cug_plan *p, cug_plan_observer fn, void *user); /* NULL: none */
 
-/* pixels -> logits. train: dropout is on. */
+/* pixels -> logits. train: dropout is on, batches are normalised by their own statistics. */
 CUG_API cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex);
 /* logits, labels -> each sample's loss and prediction; when training also the gradient of the mean loss. */
 CUG_API cug_status cug_plan_loss(cug_plan *p, const cug_exec *ex);
 /* -> gradients of every parameter that is not frozen. After forward and loss. */
 CUG_API cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex);
+
+/* Takes the batch into the running statistics of layers that keep some (and are not frozen), unless the step record's
+ * nonfinite is set. Once a training step, after backward and the gradient norm; forward alone changes no statistic. */
+CUG_API cug_status cug_plan_track(cug_plan *p, const cug_exec *ex);
 
 /* Tensors as bound; ptr is NULL where there is none (a gradient nobody wants, a value fused away). Under arena reuse
  * the contents are only good until another tensor takes the place. */

@@ -110,7 +110,7 @@ static cug_status check_all(probe *p, const cug_gradcheck_options *o, cug_check_
     if (st == CUG_OK) st = probe_get(p, &dx, &dinput);
     for (int i = 0; i < g->n_segments && st == CUG_OK; i++) {
         const cug_segment *s = &g->segments[i];
-        if (s->frozen) continue;
+        if (!cug_segment_trained(s)) continue;
         st = check_tensor(p, s->name, (double *)p->buf.params + s->offset, grads + s->offset, s->count, (uint32_t)i + 1,
                           o, out);
     }

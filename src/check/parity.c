@@ -21,7 +21,8 @@ typedef struct parity {
 } parity;
 
 static int is_sum(const cug_node *n) {
-    return n->op != CUG_OP_ACTIVATION && !(n->op == CUG_OP_POOL2D && n->u.pool2d.kind == CUG_POOL_MAX);
+    return n->op != CUG_OP_ACTIVATION && n->op != CUG_OP_BATCH_NORM &&
+           !(n->op == CUG_OP_POOL2D && n->u.pool2d.kind == CUG_POOL_MAX);
 }
 
 /* Compares one tensor elementwise; terms (sums of absolute terms) NULL: an elementwise function's tolerance. */
@@ -61,8 +62,17 @@ static cug_status transplant(parity *q, const cug_tensor *from, const cug_tensor
     return st;
 }
 
+/* What batch normalisation saves are numbers of the backend's own type; of others, bytes alike everywhere. */
+static cug_tensor saved_numbers(const probe *p, const plan_op *op) {
+    return cug_tensor2(op->saved_t.ptr, p->be->real, 3, op->node.u.batch_norm.C);
+}
+
 static cug_status transplant_saved(parity *q, const plan_op *from, const plan_op *to) {
     if (!from->saved_t.ptr || !to->saved_t.ptr) return CUG_OK;
+    if (from->node.op == CUG_OP_BATCH_NORM) {
+        cug_tensor a = saved_numbers(&q->ref, from), b = saved_numbers(&q->be, to);
+        return transplant(q, &a, &b);
+    }
     return q->be.be->upload(q->be.dev, to->saved_t.ptr, from->saved_t.ptr, cug_tensor_bytes(&to->saved_t), 0);
 }
 
@@ -112,19 +122,56 @@ static cug_status forward_copy(parity *q, int i, copy_kind kind, plan_op *r) {
     CUG_TRY(own_copy(q, &r->w, kind));
     CUG_TRY(own_copy(q, &r->b, kind));
     CUG_TRY(own_copy(q, &r->y, COPY_OUTPUT));
+    if (r->node.op == CUG_OP_BATCH_NORM) {
+        cug_tensor saved = saved_numbers(&q->ref, r);
+        CUG_TRY(own_copy(q, &saved, COPY_OUTPUT));
+        r->saved_t.ptr = saved.ptr;
+    }
     return op_def_of(r->node.op)->fwd(q->ref.be, r, &e);
+}
+
+/* Batch normalisation's terms, which its own arithmetic on absolute values would subtract: what each difference is made
+ * of, added up, of the reference's tensors (copies, to be overwritten) after the op has run on them. */
+static void batch_norm_terms(const plan_op *r, int backward) {
+    const cug_batch_norm_shape *s = &r->node.u.batch_norm;
+    const double *x = r->x[0].ptr, *mean = r->saved_t.ptr, *rstd = mean + s->C, *gamma = r->w.ptr, *dy = r->dy.ptr;
+    double *y = r->y.ptr, *dx = r->dx[0].ptr, *dgamma = r->dw.ptr, *dbeta = r->db.ptr;
+    for (int c = 0; c < s->C; c++) {
+        double sum = 0, dot = 0, a = fabs(gamma[c]) * rstd[c];
+        for (int m = 0; m < s->rows; m++) {
+            size_t i = (size_t)m * (size_t)s->C + (size_t)c;
+            double far = fabs(x[i]) + fabs(mean[c]);
+            if (!backward) {
+                y[i] = a * far + fabs(((const double *)r->b.ptr)[c]);
+                continue;
+            }
+            sum += fabs(dy[i]);
+            dot += fabs(dy[i]) * far * rstd[c];
+        }
+        if (!backward) continue;
+        if (dgamma) dgamma[c] = dot;
+        if (dbeta) dbeta[c] = sum;
+        for (int m = 0; dx && m < s->rows; m++) {
+            size_t i = (size_t)m * (size_t)s->C + (size_t)c;
+            double far = (fabs(x[i]) + fabs(mean[c])) * rstd[c];
+            dx[i] = a * (fabs(dy[i]) + (sum + far * dot) / s->rows);
+        }
+    }
 }
 
 static cug_status forward_op(parity *q, int i) {
     plan_op r = q->ref.plan->ops[i], terms = r;
     const plan_op *b = &q->be.plan->ops[i];
     const cug_exec e = exec_for(&q->be, i, CUG_FWD);
-    r.saved_t.ptr = terms.saved_t.ptr = 0; /* the first run's argmax stays */
+    /* The first run's argmax stays. */
+    if (r.node.op != CUG_OP_BATCH_NORM) r.saved_t.ptr = terms.saved_t.ptr = 0;
     for (int j = 0; j < r.node.n_in; j++) CUG_TRY(transplant(q, &r.x[j], &b->x[j]));
     CUG_TRY(op_def_of(b->node.op)->fwd(q->be.be, b, &e));
     CUG_TRY(forward_copy(q, i, COPY_ROUNDED, &r));
-    if (!is_sum(&r.node)) return compare(q, r.node.name, "output", &r.y, &b->y, 0);
-    CUG_TRY(forward_copy(q, i, COPY_ABSOLUTE, &terms));
+    int normalises = r.node.op == CUG_OP_BATCH_NORM;
+    if (!is_sum(&r.node) && !normalises) return compare(q, r.node.name, "output", &r.y, &b->y, 0);
+    CUG_TRY(forward_copy(q, i, normalises ? COPY_ROUNDED : COPY_ABSOLUTE, &terms));
+    if (normalises) batch_norm_terms(&terms, 0);
     return compare(q, r.node.name, "output", &r.y, &b->y, &terms.y);
 }
 
@@ -151,15 +198,17 @@ static cug_status backward_input(parity *q, int i, int j) {
     memset(b.acc_dx, 0, sizeof b.acc_dx);
     r.acc_dw = b.acc_dw = 0;
     plan_op terms = r;
-    int sums = is_sum(&r.node) || r.node.op == CUG_OP_POOL2D;
+    int normalises = r.node.op == CUG_OP_BATCH_NORM;
+    int sums = is_sum(&r.node) || r.node.op == CUG_OP_POOL2D || normalises;
     CUG_TRY(op_def_of(b.node.op)->bwd(q->be.be, &b, j, &e));
     CUG_TRY(backward_copy(q, i, j, COPY_ROUNDED, &r));
-    if (sums) CUG_TRY(backward_copy(q, i, j, COPY_ABSOLUTE, &terms));
+    if (sums) CUG_TRY(backward_copy(q, i, j, normalises ? COPY_ROUNDED : COPY_ABSOLUTE, &terms));
+    if (normalises) batch_norm_terms(&terms, 1);
     snprintf(what, sizeof what, r.node.n_in > 1 ? "input %d gradient" : "input gradient", j + 1);
     CUG_TRY(compare(q, r.node.name, what, &r.dx[j], &b.dx[j], sums ? &terms.dx[j] : 0));
     if (j) return CUG_OK;
-    CUG_TRY(compare(q, r.node.name, "weight gradient", &r.dw, &b.dw, &terms.dw));
-    return compare(q, r.node.name, "bias gradient", &r.db, &b.db, &terms.db);
+    CUG_TRY(compare(q, r.node.name, "weight gradient", &r.dw, &b.dw, sums ? &terms.dw : 0));
+    return compare(q, r.node.name, "bias gradient", &r.db, &b.db, sums ? &terms.db : 0);
 }
 
 static cug_status backward_op(parity *q, int i) {
@@ -211,12 +260,30 @@ static cug_status compare_norm(parity *q, const char *what, const double *a, con
     return check_row_add(q->out, &row);
 }
 
+/* A constant that batch normalisation takes off again: its gradient is 0, and what rounding leaves of it is noise. */
+static int cancels(const cug_graph *g, int segment) {
+    const cug_node *n = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].bias == segment && g->nodes[i].op != CUG_OP_BATCH_NORM) n = &g->nodes[i];
+    while (n && g->values[n->out].users == 1) {
+        const cug_node *next = 0;
+        for (int i = 0; i < g->n_nodes; i++)
+            for (int j = 0; j < g->nodes[i].n_in; j++)
+                if (g->nodes[i].in[j] == n->out) next = &g->nodes[i];
+        if (!next) return 0;
+        if (next->op == CUG_OP_BATCH_NORM) return cug_segment_trained(&g->segments[next->weight]);
+        if (next->op != CUG_OP_POOL2D && next->op != CUG_OP_BIAS && next->op != CUG_OP_FLATTEN) return 0;
+        n = next;
+    }
+    return 0;
+}
+
 static cug_status compare_segments(parity *q, void *ref_flat, void *be_flat, const char *what, double tol) {
     const cug_graph *g = q->ref.g;
     char name[160];
     for (int i = 0; i < g->n_segments; i++) {
         const cug_segment *s = &g->segments[i];
-        if (s->frozen) continue;
+        if (!cug_segment_trained(s) || cancels(g, i)) continue;
         double *a = 0, *b = 0;
         cug_tensor ta = cug_tensor1((char *)ref_flat + s->offset * sizeof(double), CUG_F64, (int)s->count), tb = ta;
         tb.dtype = q->be.be->real;

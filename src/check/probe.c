@@ -70,8 +70,9 @@ static cug_status random_params(probe *p, uint64_t seed) {
     if (st == CUG_OK) {
         cug_graph_init(g, seed, flat);
         for (int i = 0; i < g->n_segments; i++)
-            for (size_t k = 0; !g->segments[i].is_weight && k < g->segments[i].count; k++)
+            for (size_t k = 0; !g->segments[i].is_weight && k < g->segments[i].count; k++) /* scales stay near 1 */
                 flat[g->segments[i].offset + k] =
+                    (g->segments[i].init == CUG_INIT_ONES ? 1 : 0) +
                     0.2f * cug_normal(seed, CUG_RNG_GRADCHECK, STREAM_BIAS, g->segments[i].offset + k);
         for (size_t i = 0; i < g->flat_count; i++) wide[i] = (double)flat[i];
         cug_tensor t = cug_tensor1(p->buf.params, p->be->real, (int)g->flat_count);

@@ -26,6 +26,7 @@ extern const cug_conv_block_ops cug_cpu_conv_block;
 extern const cug_pool2d_ops cug_cpu_pool2d;
 extern const cug_linear_ops cug_cpu_linear;
 extern const cug_bias_ops cug_cpu_bias;
+extern const cug_batch_norm_ops cug_cpu_batch_norm;
 extern const cug_activation_ops cug_cpu_activation;
 extern const cug_dropout_ops cug_cpu_dropout;
 extern const cug_add_ops cug_cpu_add;

@@ -138,6 +138,7 @@ const cug_backend cug_backend_cpu = {
     .pool2d = &cug_cpu_pool2d,
     .linear = &cug_cpu_linear,
     .bias = &cug_cpu_bias,
+    .batch_norm = &cug_cpu_batch_norm,
     .activation = &cug_cpu_activation,
     .dropout = &cug_cpu_dropout,
     .add = &cug_cpu_add,

@@ -96,6 +96,15 @@ typedef struct cug_simd {
      * past cols. */
     void (*pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
     void (*pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
+    /* Sums and maps over rows of `width` columns, a multiple of four vectors, with constants for each column.
+     * s = sum of d, q of d * d, d = x - mean; s = sum of g, q of g * (x - mean). */
+    void (*moments)(float *s, float *q, const float *x, const float *mean, size_t rows, size_t width);
+    void (*comoments)(float *s, float *q, const float *g, const float *x, const float *mean, size_t rows, size_t width);
+    /* y (+)= (x - mean) a + b; dx (+)= g a + (x - mean) b + c. */
+    void (*affine)(float *y, const float *x, const float *mean, const float *a, const float *b, int add, size_t rows,
+                   size_t width);
+    void (*affine2)(float *dx, const float *g, const float *x, const float *mean, const float *a, const float *b,
+                    const float *c, int add, size_t rows, size_t width);
     void (*sum_rows)(float *y, const float *x, size_t rows, size_t cols); /* y[c] += sum_m x[m * cols + c] */
 
     /* For measuring: `rounds` times one step of independent multiply-add chains in registers, enough of them to hide

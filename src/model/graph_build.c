@@ -202,6 +202,27 @@ cug_status build_bias(builder *b, const char *name, int line, int in, const para
     return add_like(b, &n, in, out);
 }
 
+cug_status build_batch_norm(builder *b, const char *name, int line, int in, float eps, float momentum, int *out) {
+    static const struct {
+        const char *name;
+        cug_init_kind init;
+        int statistic;
+    } parts[] = {{"weight", CUG_INIT_ONES, 0},
+                 {"bias", CUG_INIT_ZEROS, 0},
+                 {"running_mean", CUG_INIT_ZEROS, 1},
+                 {"running_var", CUG_INIT_ONES, 1}};
+    const cug_value *v = &b->g->values[in];
+    cug_node n = build_node(CUG_OP_BATCH_NORM, name, line, in);
+    int *const place[] = {&n.weight, &n.bias, &n.running_mean, &n.running_var};
+    n.u.batch_norm = (cug_batch_norm_shape){.rows = v->H * v->W, .C = v->C, .eps = eps, .momentum = momentum};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        cug_segment s = {.ndim = 1, .dims = {v->C}, .init = parts[i].init, .statistic = parts[i].statistic};
+        snprintf(s.name, sizeof s.name, "%.48s.%s", name, parts[i].name);
+        CUG_TRY(build_add_segment(b, &s, place[i]));
+    }
+    return add_like(b, &n, in, out);
+}
+
 cug_status build_activation(builder *b, const char *name, int line, int in, cug_act_kind kind, float slope, int *out) {
     cug_node n = build_node(CUG_OP_ACTIVATION, name, line, in);
     n.u.activation = (cug_activation_shape){kind, slope, cug_value_count(&b->g->values[in])};

@@ -41,6 +41,7 @@ cug_status build_conv2d(builder *b, const char *name, int line, int in, int K, w
 cug_status build_pool2d(builder *b, const char *name, int line, int in, cug_pool_kind kind, window *w, int *out);
 cug_status build_linear(builder *b, const char *name, int line, int in, int O, const param_spec *ps, int *out);
 cug_status build_bias(builder *b, const char *name, int line, int in, const param_spec *ps, int *out);
+cug_status build_batch_norm(builder *b, const char *name, int line, int in, float eps, float momentum, int *out);
 cug_status build_activation(builder *b, const char *name, int line, int in, cug_act_kind kind, float slope, int *out);
 cug_status build_dropout(builder *b, const char *name, int line, int in, double p, int *out);
 cug_status build_flatten(builder *b, const char *name, int line, int in, int *out);

@@ -8,7 +8,7 @@
 /* ReLU, tanh ... are felt through ops that keep the scale of what passes. */
 static int passes_scale(cug_op_kind op) {
     return op == CUG_OP_POOL2D || op == CUG_OP_BIAS || op == CUG_OP_DROPOUT || op == CUG_OP_FLATTEN ||
-           op == CUG_OP_ADD || op == CUG_OP_CONCAT;
+           op == CUG_OP_ADD || op == CUG_OP_CONCAT || op == CUG_OP_BATCH_NORM;
 }
 
 /* The init that suits the first non-linearity after node i. */

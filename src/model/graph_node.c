@@ -42,7 +42,8 @@ cug_status build_begin(builder *b, int flat, int H, int W, int C) {
 }
 
 cug_node build_node(cug_op_kind op, const char *name, int line, int in) {
-    cug_node n = {.op = op, .line = line, .n_in = 1, .in = {in}, .weight = -1, .bias = -1};
+    cug_node n = {
+        .op = op, .line = line, .n_in = 1, .in = {in}, .weight = -1, .bias = -1, .running_mean = -1, .running_var = -1};
     memcpy(n.name, name, strlen(name) + 1);
     return n;
 }
@@ -66,7 +67,7 @@ cug_status build_add_segment(builder *b, const cug_segment *s, int *out) {
     for (int i = 0; i < d->ndim; i++) d->count *= (size_t)d->dims[i];
     d->offset = g->flat_count;
     g->flat_count += (d->count + CUG_SEGMENT_ALIGN - 1) / CUG_SEGMENT_ALIGN * CUG_SEGMENT_ALIGN;
-    g->param_count += d->count;
+    if (!d->statistic) g->param_count += d->count;
     *out = g->n_segments++;
     return CUG_OK;
 }

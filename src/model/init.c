@@ -24,6 +24,7 @@ static double spread(const cug_segment *s) {
     case CUG_INIT_LECUN_NORMAL:
         return sqrt(1.0 / in);
     case CUG_INIT_ZEROS:
+    case CUG_INIT_ONES:
         break;
     }
     return 0;
@@ -38,6 +39,7 @@ void cug_graph_init(const cug_graph *g, uint64_t seed, float *flat) {
     for (int i = 0; i < g->n_segments; i++) {
         const cug_segment *s = &g->segments[i];
         float a = (float)spread(s), *w = flat + s->offset;
+        for (size_t j = 0; s->init == CUG_INIT_ONES && j < s->count; j++) w[j] = 1;
         if (a == 0) continue;
         for (size_t j = 0; j < s->count; j++)
             w[j] = is_normal(s->init) ? a * cug_normal(seed, CUG_RNG_INIT, (uint32_t)i, j)

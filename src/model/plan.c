@@ -36,8 +36,8 @@ static void mark_gradients(cug_plan *p, unsigned char *needs) {
     for (int i = 0; i < p->n_ops; i++) {
         plan_op *op = &p->ops[i];
         const cug_node *n = &op->node;
-        op->want_dw =
-            (n->weight >= 0 && !g->segments[n->weight].frozen) || (n->bias >= 0 && !g->segments[n->bias].frozen);
+        op->want_dw = (n->weight >= 0 && cug_segment_trained(&g->segments[n->weight])) ||
+                      (n->bias >= 0 && cug_segment_trained(&g->segments[n->bias]));
         int any = op->want_dw;
         for (int j = 0; j < n->n_in; j++) {
             op->want_dx[j] = needs[n->in[j]];
@@ -118,12 +118,22 @@ static void place_extras(cug_plan *p, const cug_device *dev, const unsigned char
         const op_def *def = op_def_of(op->node.op);
         int backward = (p->flags & CUG_PLAN_TRAIN) && needs[op->node.out];
         size_t saved = backward && def->saved_bytes ? def->saved_bytes(p->be, &op->node) : 0;
-        if (saved) op->saved = add_buffer(p, saved, t_fwd(i), t_bwd(p, i), op->node.name, " saved");
+        if (saved)
+            op->saved = add_buffer(p, saved, t_fwd(i), def->track ? t_end(p) : t_bwd(p, i), op->node.name, " saved");
         size_t ws = def->workspace ? def->workspace(p->be, dev, &op->node, CUG_FWD) : 0;
         if (ws) op->ws_fwd = add_buffer(p, ws, t_fwd(i), t_fwd(i), op->node.name, " scratch");
         ws = backward && def->workspace ? def->workspace(p->be, dev, &op->node, CUG_BWD) : 0;
         if (ws) op->ws_bwd = add_buffer(p, ws, t_bwd(p, i), t_bwd(p, i), op->node.name, " bwd scratch");
     }
+}
+
+static cug_status can_train(const cug_plan *p) {
+    for (int i = 0; i < p->n_ops; i++) {
+        const op_def *def = op_def_of(p->ops[i].node.op);
+        cug_status st = def->can_train ? def->can_train(&p->ops[i]) : CUG_OK;
+        if (st != CUG_OK) return cug_fail_at(st, "layer %s, batch size %d", p->ops[i].node.name, p->batch);
+    }
+    return CUG_OK;
 }
 
 static cug_status lay_out(cug_plan *p, const cug_device *dev) {
@@ -149,6 +159,8 @@ static cug_status lay_out(cug_plan *p, const cug_device *dev) {
     place_values(p, producer_op);
     if (p->flags & CUG_PLAN_TRAIN) {
         mark_gradients(p, needs);
+        st = can_train(p);
+        if (st != CUG_OK) goto cleanup;
         place_gradients(p, needs, seg_written);
     }
     place_extras(p, dev, needs);

@@ -24,7 +24,8 @@ typedef struct plan_op {
     cug_tensor y, dy, w, b, dw, db;                   /* w.ptr ... NULL: no such parameter, or frozen */
     cug_tensor ids, saved_t;
     const cug_step *step;
-    int train; /* dropout draws, saved is written */
+    cug_tensor running_mean, running_var; /* ptr NULL: no such statistic */
+    int train;                            /* dropout draws, saved is written */
 } plan_op;
 
 /* How one kind of op takes part in a plan: one file an op under src/model/ops/. */
@@ -42,6 +43,10 @@ typedef struct op_def {
     cug_status (*fwd)(const cug_backend *be, const plan_op *op, const cug_exec *ex);
     /* Gradient of input i; parameters' gradients with i = 0. Called for i = 0 always, for others where wanted. */
     cug_status (*bwd)(const cug_backend *be, const plan_op *op, int i, const cug_exec *ex);
+    /* Can it be trained at this batch size? CUG_EINVAL with the reason. NULL: always. */
+    cug_status (*can_train)(const plan_op *op);
+    /* What a good step leaves besides the weights, from what forward saved; NULL: nothing. */
+    cug_status (*track)(const cug_backend *be, const plan_op *op, const cug_exec *ex);
 } op_def;
 
 const op_def *op_def_of(cug_op_kind kind);

@@ -42,8 +42,10 @@ cug_status cug_plan_bind(cug_plan *p, const cug_plan_buffers *buffers, const cug
         op->dy = cug_plan_grad(p, n->out);
         op->w = segment_tensor(p, buffers->params, n->weight);
         op->b = segment_tensor(p, buffers->params, n->bias);
-        int train_w = train && n->weight >= 0 && !p->g->segments[n->weight].frozen;
-        int train_b = train && n->bias >= 0 && !p->g->segments[n->bias].frozen;
+        int train_w = train && n->weight >= 0 && cug_segment_trained(&p->g->segments[n->weight]);
+        int train_b = train && n->bias >= 0 && cug_segment_trained(&p->g->segments[n->bias]);
+        op->running_mean = segment_tensor(p, buffers->params, n->running_mean);
+        op->running_var = segment_tensor(p, buffers->params, n->running_var);
         op->dw = segment_tensor(p, train_w ? buffers->grads : 0, n->weight);
         op->db = segment_tensor(p, train_b ? buffers->grads : 0, n->bias);
         op->ids = cug_tensor1(buffers->ids, CUG_I32, p->batch);
@@ -128,6 +130,16 @@ cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex) {
         range_pop(p->be);
         if (st != CUG_OK) return cug_fail_at(st, "layer %s, backward", op->node.name);
         if (p->observer) CUG_TRY(p->observer(p->observer_user, p, i, CUG_BWD));
+    }
+    return CUG_OK;
+}
+
+cug_status cug_plan_track(cug_plan *p, const cug_exec *ex) {
+    for (int i = 0; i < p->n_ops; i++) {
+        const plan_op *op = &p->ops[i];
+        const op_def *def = op_def_of(op->node.op);
+        cug_status st = def->track ? def->track(p->be, op, ex) : CUG_OK;
+        if (st != CUG_OK) return cug_fail_at(st, "layer %s, running statistics", op->node.name);
     }
     return CUG_OK;
 }

@@ -14,9 +14,9 @@ typedef struct layer_def {
 } layer_def;
 
 const char *const spec_words[] = {
-    "input",   "conv",     "maxpool", "avgpool", "linear",   "bias",    "relu",    "leaky_relu",
-    "sigmoid", "tanh",     "silu",    "gelu",    "dropout",  "flatten", "add",     "concat",
-    "softmax", "residual", "branch",  "from",    "sequence", "loss",    (char *)0,
+    "input",      "conv",    "maxpool",  "avgpool", "linear", "bias",     "batchnorm", "relu",
+    "leaky_relu", "sigmoid", "tanh",     "silu",    "gelu",   "dropout",  "flatten",   "add",
+    "concat",     "softmax", "residual", "branch",  "from",   "sequence", "loss",      (char *)0,
 };
 
 /* Gives the builder's reason its place. */
@@ -126,6 +126,34 @@ static cug_status do_activation(spec_parser *p, const statement *st, int *out) {
     return spec_print(p, " slope=%.9g", (double)(float)slope);
 }
 
+/* A number of a layer in float32, by default `value`. */
+static cug_status attr_float(spec_parser *p, const statement *st, const char *key, float *value) {
+    const token *t = spec_attr(st, key);
+    double d = 0;
+    if (!t) return CUG_OK;
+    CUG_TRY(spec_real(p, t, key, &d));
+    *value = (float)d;
+    return CUG_OK;
+}
+
+static cug_status do_batchnorm(spec_parser *p, const statement *st, int *out) {
+    float eps = 1e-5f, momentum = 0.1f;
+    CUG_TRY(attr_float(p, st, "eps", &eps));
+    CUG_TRY(attr_float(p, st, "momentum", &momentum));
+    if (!(eps > 0 && eps <= 1))
+        return spec_fail(p, CUG_ESPEC_VALUE, spec_attr(st, "eps")->line,
+                         "eps %g must be above 0 and at most 1; it is added to the variance", (double)eps);
+    if (!(momentum >= 0 && momentum <= 1))
+        return spec_fail(
+            p, CUG_ESPEC_VALUE, spec_attr(st, "momentum")->line,
+            "momentum %g must lie between 0 and 1; it is the newest batch's share in the running statistics",
+            (double)momentum);
+    CUG_TRY(at_line(p, st, build_batch_norm(&p->b, p->layer, st->word.line, p->current, eps, momentum, out)));
+    CUG_TRY(spec_print(p, "batchnorm"));
+    if (eps != 1e-5f) CUG_TRY(spec_print(p, " eps=%.9g", (double)eps));
+    return momentum == 0.1f ? CUG_OK : spec_print(p, " momentum=%.9g", (double)momentum);
+}
+
 static cug_status do_dropout(spec_parser *p, const statement *st, int *out) {
     double drop;
     char text[32];
@@ -173,6 +201,7 @@ static const char *const conv_attrs[] = {"stride", "pad", "bias", "init", "tie",
 static const char *const pool_attrs[] = {"stride", "pad", 0};
 static const char *const linear_attrs[] = {"bias", "init", "tie", 0};
 static const char *const bias_attrs[] = {"tie", 0};
+static const char *const batchnorm_attrs[] = {"eps", "momentum", 0};
 static const char *const leaky_attrs[] = {"slope", 0};
 
 static const layer_def layers[] = {
@@ -181,6 +210,7 @@ static const layer_def layers[] = {
     {"avgpool", "pool", "avgpool SIZE [stride=] [pad=]", 1, 1, pool_attrs, do_pool},
     {"linear", "fc", "linear OUTPUTS [bias=] [init=] [tie=]", 1, 1, linear_attrs, do_linear},
     {"bias", "bias", "bias [tie=]", 0, 0, bias_attrs, do_bias},
+    {"batchnorm", "bn", "batchnorm [eps=] [momentum=]", 0, 0, batchnorm_attrs, do_batchnorm},
     {"relu", "relu", "relu", 0, 0, no_attrs, do_activation},
     {"leaky_relu", "leaky_relu", "leaky_relu [slope=]", 0, 0, leaky_attrs, do_activation},
     {"sigmoid", "sigmoid", "sigmoid", 0, 0, no_attrs, do_activation},

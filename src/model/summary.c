@@ -39,6 +39,12 @@ static void activation_text(char *buf, const cug_activation_shape *s) {
         snprintf(buf, CUG_NODE_TEXT, "%s", words[s->kind]);
 }
 
+static void batch_norm_text(char *buf, const cug_batch_norm_shape *s) {
+    int at = snprintf(buf, CUG_NODE_TEXT, "batchnorm");
+    if (s->eps != 1e-5f) at += cug_print(buf + at, CUG_NODE_TEXT - (size_t)at, " eps=%g", (double)s->eps);
+    if (s->momentum != 0.1f) cug_print(buf + at, CUG_NODE_TEXT - (size_t)at, " momentum=%g", (double)s->momentum);
+}
+
 const char *cug_node_text(char buf[CUG_NODE_TEXT], const cug_node *n) {
     switch (n->op) {
     case CUG_OP_CONV2D:
@@ -55,6 +61,9 @@ const char *cug_node_text(char buf[CUG_NODE_TEXT], const cug_node *n) {
         break;
     case CUG_OP_DROPOUT:
         cug_print(buf, CUG_NODE_TEXT, "dropout %.4g", (double)n->u.dropout.drop * 0x1p-32);
+        break;
+    case CUG_OP_BATCH_NORM:
+        batch_norm_text(buf, &n->u.batch_norm);
         break;
     case CUG_OP_ADD:
     case CUG_OP_CONCAT:

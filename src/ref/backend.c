@@ -70,6 +70,7 @@ const cug_backend cug_backend_ref = {
     .pool2d = &cug_ref_pool2d,
     .linear = &cug_ref_linear,
     .bias = &cug_ref_bias,
+    .batch_norm = &cug_ref_batch_norm,
     .activation = &cug_ref_activation,
     .dropout = &cug_ref_dropout,
     .add = &cug_ref_add,

@@ -17,6 +17,7 @@ extern const cug_conv2d_ops cug_ref_conv2d;
 extern const cug_pool2d_ops cug_ref_pool2d;
 extern const cug_linear_ops cug_ref_linear;
 extern const cug_bias_ops cug_ref_bias;
+extern const cug_batch_norm_ops cug_ref_batch_norm;
 extern const cug_activation_ops cug_ref_activation;
 extern const cug_dropout_ops cug_ref_dropout;
 extern const cug_add_ops cug_ref_add;

@@ -16,7 +16,7 @@ static cug_status find_runs(cug_net *n) {
     if (!n->runs) return cug_fail(CUG_ENOMEM, "out of memory for %d parameter segments", g->n_segments);
     for (int i = 0; i < g->n_segments; i++) {
         const cug_segment *s = &g->segments[i];
-        if (s->frozen) continue;
+        if (!cug_segment_trained(s)) continue;
         n->runs[n->n_runs++] = (cug_param_run){s->offset, s->count, s->is_weight};
     }
     return CUG_OK;

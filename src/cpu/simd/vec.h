@@ -68,6 +68,13 @@ void CUG_SYM(patches)(float *e, const float *x, ptrdiff_t row, int R, int span, 
 void CUG_SYM(patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
 void CUG_SYM(pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
+void CUG_SYM(moments)(float *s, float *q, const float *x, const float *mean, size_t rows, size_t width);
+void CUG_SYM(comoments)(float *s, float *q, const float *g, const float *x, const float *mean, size_t rows,
+                        size_t width);
+void CUG_SYM(affine)(float *y, const float *x, const float *mean, const float *a, const float *b, int add, size_t rows,
+                     size_t width);
+void CUG_SYM(affine2)(float *dx, const float *g, const float *x, const float *mean, const float *a, const float *b,
+                      const float *c, int add, size_t rows, size_t width);
 void CUG_SYM(sum_rows)(float *y, const float *x, size_t rows, size_t cols);
 float CUG_SYM(fma)(int rounds);
 
