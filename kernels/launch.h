@@ -19,6 +19,7 @@
 #include <cuda_runtime_api.h>
 #include <cuglyph/activation.h>
 #include <cuglyph/add.h>
+#include <cuglyph/batch_norm.h>
 #include <cuglyph/bias.h>
 #include <cuglyph/concat.h>
 #include <cuglyph/conv2d.h>
@@ -119,6 +120,22 @@ cudaError_t cug_cuda_concat_bwd(float *dx, const float *dy, int j, const cug_con
                                 cudaStream_t stream);
 
 cudaError_t cug_cuda_normalize_fwd(float *y, const uint8_t *u, const cug_normalize_shape *s, cudaStream_t stream);
+
+/* --- batch_norm (batch_norm.h) ---------------------------------------------------------------------------------------
+ * Sums over up to 1,024 ranges of rows, each about a number near its own mean, joined in ascending order in double. */
+size_t cug_cuda_batch_norm_workspace(const cug_batch_norm_shape *s);
+cudaError_t cug_cuda_batch_norm_fwd_train(float *y, float *saved, const float *x, const float *gamma, const float *beta,
+                                          const cug_batch_norm_shape *s, void *workspace, cudaStream_t stream);
+cudaError_t cug_cuda_batch_norm_fwd_eval(float *y, const float *x, const float *gamma, const float *beta,
+                                         const float *mean, const float *var, const cug_batch_norm_shape *s,
+                                         cudaStream_t stream);
+cudaError_t cug_cuda_batch_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+                                    const float *gamma, const float *saved, const cug_batch_norm_shape *s,
+                                    unsigned accumulate, void *workspace, cudaStream_t stream);
+cudaError_t cug_cuda_batch_norm_bwd_eval(float *dx, const float *dy, const float *gamma, const float *var,
+                                         const cug_batch_norm_shape *s, unsigned accumulate, cudaStream_t stream);
+cudaError_t cug_cuda_batch_norm_track(float *running_mean, float *running_var, const float *saved, const cug_step *step,
+                                      const cug_batch_norm_shape *s, cudaStream_t stream);
 
 /* --- bias (bias.h) ---------------------------------------------------------------------------------------------------
  * bwd: dx NULL, dy itself (nothing is copied) or other memory; db NULL or (C). db sums columns: 32 columns a block in

@@ -26,6 +26,7 @@ Test(ops, conv_block) { check("conv_block", op_test_conv_block); }
 Test(ops, pool2d) { check("pool2d", op_test_pool2d); }
 Test(ops, linear) { check("linear", op_test_linear); }
 Test(ops, bias) { check("bias", op_test_bias); }
+Test(ops, batch_norm) { check("batch_norm", op_test_batch_norm); }
 Test(ops, activation) { check("activation", op_test_activation); }
 Test(ops, dropout) { check("dropout", op_test_dropout); }
 Test(ops, add) { check("add", op_test_add); }

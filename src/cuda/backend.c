@@ -34,6 +34,7 @@ const cug_backend cug_backend_cuda = {
     .pool2d = &cug_cuda_pool2d,
     .linear = &cug_cuda_linear,
     .bias = &cug_cuda_bias,
+    .batch_norm = &cug_cuda_batch_norm,
     .activation = &cug_cuda_activation,
     .dropout = &cug_cuda_dropout,
     .add = &cug_cuda_add,

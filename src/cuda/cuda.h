@@ -38,6 +38,7 @@ extern const cug_conv_block_ops cug_cuda_conv_block;
 extern const cug_pool2d_ops cug_cuda_pool2d;
 extern const cug_linear_ops cug_cuda_linear;
 extern const cug_bias_ops cug_cuda_bias;
+extern const cug_batch_norm_ops cug_cuda_batch_norm;
 extern const cug_activation_ops cug_cuda_activation;
 extern const cug_dropout_ops cug_cuda_dropout;
 extern const cug_add_ops cug_cuda_add;

@@ -10,6 +10,7 @@ void op_test_conv_block(op_world *w);
 void op_test_pool2d(op_world *w);
 void op_test_linear(op_world *w);
 void op_test_bias(op_world *w);
+void op_test_batch_norm(op_world *w);
 void op_test_activation(op_world *w);
 void op_test_dropout(op_world *w);
 void op_test_add(op_world *w);
@@ -34,6 +35,7 @@ static const struct {
     {"pool2d", op_test_pool2d},
     {"linear", op_test_linear},
     {"bias", op_test_bias},
+    {"batch_norm", op_test_batch_norm},
     {"activation", op_test_activation},
     {"dropout", op_test_dropout},
     {"add", op_test_add},
