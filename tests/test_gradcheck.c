@@ -7,7 +7,8 @@
 /* Every op in one small model, each with a parameter upstream so that its backward matters. */
 #define EVERY_OP                                                                                                       \
     "input 8x8x2; conv 4 3x3 pad=same; leaky_relu; residual { conv 4 3x3 pad=same; tanh }; "                           \
-    "residual { bias; silu }; residual { bias; gelu }; branch { { conv 3 1x1; sigmoid } { avgpool 3 stride=1 pad=1 } " \
+    "residual { bias; silu }; batchnorm; residual { bias; gelu }; branch { { conv 3 1x1; sigmoid } { avgpool 3 "       \
+    "stride=1 pad=1 } "                                                                                                \
     "}; maxpool 2; bias; dropout 0.3; relu; flatten; "                                                                 \
     "linear 5"
 
@@ -57,6 +58,14 @@ static cug_status flip_bias(const cug_tensor *dx, const cug_tensor *db, const cu
     negate(db);
     return st;
 }
+static cug_status flip_batch_norm(const cug_tensor *dx, const cug_tensor *dgamma, const cug_tensor *dbeta,
+                                  const cug_tensor *dy, const cug_tensor *x, const cug_tensor *gamma,
+                                  const cug_tensor *saved, const cug_batch_norm_shape *s, unsigned acc,
+                                  const cug_exec *ex) {
+    cug_status st = real->batch_norm->bwd(dx, dgamma, dbeta, dy, x, gamma, saved, s, acc, ex);
+    negate(dgamma);
+    return st;
+}
 static cug_act_kind flipped_kind; /* NONE: all */
 static cug_status flip_activation(const cug_tensor *dx, const cug_tensor *dy, const cug_tensor *of,
                                   const cug_activation_shape *s, unsigned acc, const cug_exec *ex) {
@@ -99,6 +108,7 @@ static struct {
     cug_linear_ops linear;
     cug_pool2d_ops pool2d;
     cug_bias_ops bias;
+    cug_batch_norm_ops batch_norm;
     cug_activation_ops activation;
     cug_dropout_ops dropout;
     cug_add_ops add;
@@ -106,10 +116,10 @@ static struct {
     cug_loss_ops softmax_xent, bce_logits, mse;
 } ops;
 
-enum { FLIPS = 14 };
+enum { FLIPS = 15 };
 static const char *const flip_names[FLIPS] = {"conv2d dw",  "conv2d dx", "linear db", "pool2d", "bias",
                                               "activation", "dropout",   "add",       "concat", "softmax_xent",
-                                              "bce_logits", "mse",       "silu",      "gelu"};
+                                              "bce_logits", "mse",       "silu",      "gelu",   "batch_norm"};
 
 /* b: a copy of `real` with one backward op's sign flipped. Fused blocks are off, so that the op itself runs. */
 static void flip(cug_backend *b, int which) {
@@ -152,6 +162,9 @@ static void flip(cug_backend *b, int which) {
     case 10:
         ops.bce_logits.fwd_bwd = flip_bce_logits, b->bce_logits = &ops.bce_logits;
         break;
+    case 14:
+        ops.batch_norm = *real->batch_norm, ops.batch_norm.bwd = flip_batch_norm, b->batch_norm = &ops.batch_norm;
+        break;
     default:
         ops.mse.fwd_bwd = flip_mse, b->mse = &ops.mse;
         break;
@@ -174,7 +187,9 @@ Test(gradcheck, accepts_the_reference_and_the_cpu) {
         cug_graph *g = model_for(which);
         cug_check_table t;
         cr_expect(cug_gradcheck_numeric(&t, g, &cug_backend_ref, &o) == CUG_OK, "%s", cug_error());
-        cr_expect_eq(t.n, g->n_segments + 1, "every parameter tensor and the input");
+        int trained = 0;
+        for (int i = 0; i < g->n_segments; i++) trained += cug_segment_trained(&g->segments[i]);
+        cr_expect_eq(t.n, trained + 1, "every parameter tensor and the input");
         for (int i = 0; i < t.n; i++)
             cr_expect(t.rows[i].checked >= 4 && t.rows[i].failed == 0, "%s", t.rows[i].tensor);
         cug_check_table_free(&t);

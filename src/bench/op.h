@@ -57,6 +57,7 @@ struct bench_case {
         cug_pool2d_shape pool2d;
         cug_linear_shape linear;
         cug_bias_shape bias;
+        cug_batch_norm_shape batch_norm;
         cug_activation_shape activation;
         cug_dropout_shape dropout;
         cug_add_shape add;
@@ -100,10 +101,10 @@ int bench_case_next(bench_cursor *at, bench_case *c);
 double bench_case_bytes(const cug_backend *be, const bench_case *c);
 size_t bench_arg_bytes(const cug_backend *be, const bench_arg *a);
 
-/* op_conv.c, op_layers.c, op_step.c: the families. */
-extern bench_family bench_conv2d, bench_conv_block, bench_linear, bench_pool2d, bench_bias, bench_activation,
-    bench_dropout, bench_add, bench_concat, bench_loss, bench_normalize, bench_metrics, bench_gather, bench_grad_norm,
-    bench_update;
+/* op_conv.c, op_layers.c, op_norm.c, op_step.c: the families. */
+extern bench_family bench_conv2d, bench_conv_block, bench_linear, bench_pool2d, bench_bias, bench_batch_norm,
+    bench_activation, bench_dropout, bench_add, bench_concat, bench_loss, bench_normalize, bench_metrics, bench_gather,
+    bench_grad_norm, bench_update;
 
 /* Makers for arguments. */
 static inline bench_arg bench_in(const char *name, size_t n) {
