@@ -10,9 +10,9 @@
 
 /* Everything else as in any training. The GPU's version will read it here. */
 static const char *const recipe[][2] = {
-    {"model",
-     "input 24x24x1; conv 12 5x5; maxpool 2; batchnorm; silu; conv 36 3x3; maxpool 2; batchnorm; silu; flatten; "
-     "linear 64; silu; linear 10"},
+    {"model", "input 24x24x1; conv 12 5x5 bias=no; maxpool 2; batchnorm; silu; conv 36 3x3 bias=no; maxpool 2; "
+              "batchnorm; silu; flatten; "
+              "linear 64; silu; linear 10"},
     {"crop", "2"},
     {"scale", "std"},
     {"val", "0"},

@@ -5,7 +5,7 @@ data_set
 expect "make run builds and trains" 0 "train cnn-d --epochs 5" make --no-print-directory -n -C "$(dirname "$0")/../.." run
 expect "help lists the commands" 0 "gradcheck" "$CUGLYPH" --help
 expect "version" 0 "^cuglyph [0-9]" "$CUGLYPH" --version
-for c in train eval predict gradcheck info data; do
+for c in train sprint eval predict gradcheck info data; do
     expect "$c --help shows defaults or usage" 0 "^usage: cuglyph $c" "$CUGLYPH" $c --help
 done
 expect "train --help tells the default batch" 0 "128" "$CUGLYPH" train --help
