@@ -18,7 +18,7 @@ typedef struct cug_batch_norm_shape {
 /* x, y, dx, dy (rows, C); gamma, beta, dgamma, dbeta, running_mean, running_var (C); saved (3, C): mean[c], rstd[c],
  * and the biased variance var[c] of the batch. NaN or Inf in a channel spoils that whole channel and no other. */
 typedef struct cug_batch_norm_ops {
-    /* Scratch of fwd_train and of bwd; 0 where NULL. */
+    /* Scratch of fwd_train and fwd_eval (CUG_FWD), of bwd and bwd_eval (CUG_BWD); 0 where NULL. */
     size_t (*workspace)(const cug_device *dev, const cug_batch_norm_shape *s, cug_pass pass);
     /* mean[c] = sum_m x[m,c] / rows; var[c] = sum_m (x[m,c] - mean[c])^2 / rows; rstd[c] = 1 / sqrt(var[c] + eps);
      * y[m,c] = gamma[c] (x[m,c] - mean[c]) rstd[c] + beta[c].

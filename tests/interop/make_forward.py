@@ -195,6 +195,22 @@ def log_softmax(at, x, y):
                      {"loss": -want.reshape(-1)}, 0)]
 
 
+def batch_norm(at, x, scale, bias, mean, var, y):
+    real(x, scale, mean)
+    C = x.shape[1] if x.ndim > 1 else 1
+    rows = lambda t: np.ascontiguousarray(np.moveaxis(t, 1, -1)).reshape(-1, C)
+    given = {"x": rows(x), "gamma": scale, "beta": bias, "numbers": [float(np.float32(at.get("epsilon", 1e-5))), 0.1]}
+    if not at.get("training_mode", 0):
+        given.update(running_mean=mean, running_var=var)
+    # in training its running variance is the biased one, ours PyTorch's: the output alone
+    op = "batch_norm" if at.get("training_mode", 0) else "batch_norm_eval"
+    biased = rows(x).astype(np.float64).var(0)
+    want = {"y": rows(y)}
+    if op == "batch_norm":
+        want["saved"] = np.stack([rows(x).astype(np.float64).mean(0), 1 / np.sqrt(biased + given["numbers"][0]), biased])
+    return [fix.call(op, [x.size // C, C], given, want)]
+
+
 def momentum(at, r, t, tensors, outs):
     n = len(tensors) // 3
     if t > 0 and at["beta"] != 1:
@@ -231,6 +247,8 @@ def calls(node, arrays):
         return pool(0, at, i[0], *o)
     if t in ("AveragePool", "GlobalAveragePool"):
         return pool(1, at, i[0], *o)
+    if t == "BatchNormalization":
+        return batch_norm(at, *i, o[0])
     if t == "Gemm":
         return gemm(at, i[0], i[1], get(2), o[0])
     if t == "MatMul":
@@ -264,7 +282,7 @@ def calls(node, arrays):
     raise NotOurs("no such op here")
 
 
-OURS = {"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "MatMul", "Relu", "Sigmoid",
+OURS = {"Conv", "BatchNormalization", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "Gemm", "MatMul", "Relu", "Sigmoid",
         "Tanh", "LeakyRelu", "Gelu", "Swish", "Add", "Sum", "Concat", "Dropout", "SoftmaxCrossEntropyLoss", "LogSoftmax", "Momentum",
         "Adam"}
 NEAR = {"NegativeLogLikelihoodLoss": "takes log-probabilities", "Softmax": "only inside the loss",

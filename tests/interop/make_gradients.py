@@ -113,6 +113,39 @@ def activation(kind, f, x, slope=None):
                      {"y": arr(y), "dx": arr(dx)}, slope)]
 
 
+def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    x, weight, bias = narrow(x), narrow(weight), narrow(bias)
+    need(x)
+    if momentum is None:
+        raise NotOurs("running statistics as a plain mean")
+    if not training:
+        momentum = 0.1  # of no account
+    if not 0 <= momentum <= 1:
+        raise NotOurs("momentum outside [0,1]")
+    eps, momentum, C = narrow32(eps), narrow32(momentum), x.shape[1]
+    gamma = weight if weight is not None else torch.ones(C, dtype=torch.float64, requires_grad=True)
+    beta = bias if bias is not None else torch.zeros(C, dtype=torch.float64, requires_grad=True)
+    mean, var = (narrow(t).detach() if t is not None else None for t in (running_mean, running_var))
+    was = (mean, var) if mean is None else (mean.clone(), var.clone())
+    y = F.batch_norm(x, mean, var, gamma, beta, training, momentum, eps)
+    dy = upstream(y)
+    dx, dgamma, dbeta = torch.autograd.grad(y, [x, gamma, beta], dy)
+    rows = lambda t: np.ascontiguousarray(np.moveaxis(arr(t), 1, -1)).reshape(-1, C)
+    given = {"x": rows(x), "dy": rows(dy), "gamma": arr(gamma), "beta": arr(beta), "numbers": [eps, momentum]}
+    want = {"y": rows(y), "dx": rows(dx)}
+    shape = [x.numel() // C, C]
+    if not training:
+        given.update(running_mean=arr(was[0]), running_var=arr(was[1]))
+        return [fix.call("batch_norm_eval", shape, given, want)]
+    biased = rows(x).var(0)
+    given["saved"] = want["saved"] = np.stack([rows(x).mean(0), 1 / np.sqrt(biased + eps), biased])
+    want.update(dgamma=arr(dgamma), dbeta=arr(dbeta))
+    if was[0] is not None:
+        given.update(running_mean=arr(was[0]), running_var=arr(was[1]))
+        want.update(running_mean=arr(mean), running_var=arr(var))
+    return [fix.call("batch_norm", shape, given, want)]
+
+
 def relu(x, inplace=False):
     return activation(1, F.relu, x)
 
@@ -298,7 +331,7 @@ def mse(x, target, size_average=None, reduce=None, reduction="mean", weight=None
 
 OPS = {"nn.functional.conv2d": conv2d, "nn.functional.linear": linear, "nn.functional.relu": relu,
        "nn.functional.leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh, "nn.functional.silu": silu,
-       "nn.functional.gelu": gelu,
+       "nn.functional.gelu": gelu, "nn.functional.batch_norm": batch_norm,
        "nn.functional.max_pool2d": max_pool2d, "nn.functional.avg_pool2d": avg_pool2d,
        "nn.functional.dropout": dropout, "nn.functional.cross_entropy": cross_entropy,
        "nn.functional.binary_cross_entropy_with_logits": bce_logits, "nn.functional.mse_loss": mse, "add": add,
@@ -311,6 +344,9 @@ def module_call(m, args):
         return conv2d(*args, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
     if isinstance(m, torch.nn.Linear):
         return linear(*args, m.weight, m.bias)
+    if isinstance(m, torch.nn.modules.batchnorm._BatchNorm):
+        by_batch = m.training or m.running_mean is None
+        return batch_norm(*args, m.running_mean, m.running_var, m.weight, m.bias, by_batch, m.momentum, m.eps)
     if isinstance(m, torch.nn.MaxPool2d):
         return max_pool2d(*args, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode)
     if isinstance(m, torch.nn.AvgPool2d):
@@ -330,7 +366,7 @@ def module_call(m, args):
 
 
 MODULES = {"Conv2d", "Linear", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "SiLU", "GELU", "MaxPool2d", "AvgPool2d", "CrossEntropyLoss",
-           "BCEWithLogitsLoss", "MSELoss"}
+           "BCEWithLogitsLoss", "MSELoss", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}
 DOUBLE = dict(dtype=torch.float64, requires_grad=True)
 
 

@@ -11,6 +11,7 @@ typedef union {
     cug_pool2d_shape pool2d;
     cug_linear_shape linear;
     cug_bias_shape bias;
+    cug_batch_norm_shape batch_norm;
     cug_activation_shape activation;
     cug_dropout_shape dropout;
     cug_add_shape add;
@@ -33,6 +34,11 @@ RUN(pool2d_fwd, be->pool2d->fwd(t[0], t[1], t[2], c->shape, ex))
 RUN(pool2d_bwd, be->pool2d->bwd(t[0], t[1], t[2], c->shape, 0, ex))
 RUN(bias_fwd, be->bias->fwd(t[0], t[1], t[2], c->shape, ex))
 RUN(bias_bwd, be->bias->bwd(t[0], t[1], t[2], c->shape, 0, ex))
+RUN(norm_train, be->batch_norm->fwd_train(t[0], t[1], t[2], t[3], t[4], c->shape, ex))
+RUN(norm_bwd, be->batch_norm->bwd(t[0], t[1], t[2], t[3], t[4], t[5], t[6], c->shape, 0, ex))
+RUN(norm_track, be->batch_norm->track(t[0], t[1], t[2], t[3]->ptr, c->shape, ex))
+RUN(norm_eval, be->batch_norm->fwd_eval(t[0], t[1], t[2], t[3], t[4], t[5], c->shape, ex))
+RUN(norm_bwd_eval, be->batch_norm->bwd_eval(t[0], t[1], t[2], t[3], c->shape, 0, ex))
 RUN(activation_fwd, be->activation->fwd(t[0], t[1], c->shape, ex))
 RUN(activation_bwd, be->activation->bwd(t[0], t[1], t[2], c->shape, 0, ex))
 RUN(dropout_fwd, be->dropout->fwd(t[0], t[1], t[2], t[3]->ptr, c->shape, ex))
@@ -65,6 +71,8 @@ SCRATCH(conv2d, fwd, CUG_FWD)
 SCRATCH(conv2d, bwd, CUG_BWD)
 SCRATCH(linear, fwd, CUG_FWD)
 SCRATCH(linear, bwd, CUG_BWD)
+SCRATCH(batch_norm, fwd, CUG_FWD)
+SCRATCH(batch_norm, bwd, CUG_BWD)
 #undef SCRATCH
 
 /* --- passes ------------------------------------------------------------------------------------------------------- */
@@ -145,6 +153,52 @@ static const pass passes[] = {
      {{"dx", TERMS, F}, {"dy", GIVEN, F}, {"winner", GIVEN, CUG_U8}}},
     {"bias", "bias fwd", TABLE(bias), bias_fwd, NULL, NULL, {{"y", WANTED, F}, {"x", GIVEN, F}, {"b", GIVEN, F}}},
     {"bias", "bias bwd", TABLE(bias), bias_bwd, NULL, NULL, {{"dx", WANTED, F}, {"db", TERMS, F}, {"dy", GIVEN, F}}},
+    {"batch_norm",
+     "batch_norm fwd_train",
+     TABLE(batch_norm),
+     norm_train,
+     NULL,
+     batch_norm_fwd_scratch,
+     {{"y", WANTED, F}, {"saved", WANTED, F}, {"x", GIVEN, F}, {"gamma", GIVEN, F}, {"beta", GIVEN, F}}},
+    {"batch_norm",
+     "batch_norm bwd",
+     TABLE(batch_norm),
+     norm_bwd,
+     NULL,
+     batch_norm_bwd_scratch,
+     {{"dx", WANTED, F},
+      {"dgamma", WANTED, F},
+      {"dbeta", WANTED, F},
+      {"dy", GIVEN, F},
+      {"x", GIVEN, F},
+      {"gamma", GIVEN, F},
+      {"saved", GIVEN, F}}},
+    {"batch_norm",
+     "batch_norm track",
+     TABLE(batch_norm),
+     norm_track,
+     NULL,
+     NULL,
+     {{"running_mean", CHANGED, F}, {"running_var", CHANGED, F}, {"saved", GIVEN, F}, {"step", GIVEN, CUG_U8}}},
+    {"batch_norm_eval",
+     "batch_norm fwd_eval",
+     TABLE(batch_norm),
+     norm_eval,
+     NULL,
+     batch_norm_fwd_scratch,
+     {{"y", WANTED, F},
+      {"x", GIVEN, F},
+      {"gamma", GIVEN, F},
+      {"beta", GIVEN, F},
+      {"running_mean", GIVEN, F},
+      {"running_var", GIVEN, F}}},
+    {"batch_norm_eval",
+     "batch_norm bwd_eval",
+     TABLE(batch_norm),
+     norm_bwd_eval,
+     NULL,
+     batch_norm_bwd_scratch,
+     {{"dx", WANTED, F}, {"dy", GIVEN, F}, {"gamma", GIVEN, F}, {"running_var", GIVEN, F}}},
     {"activation",
      "activation fwd",
      TABLE(activation),
@@ -227,6 +281,8 @@ static cug_status make_shape(any_shape *s, const sample_call *c) {
         return cug_linear_shape_init(&s->linear);
     }
     if (!strcmp(c->op, "bias")) s->bias = (cug_bias_shape){v[0], v[1]};
+    if (!strncmp(c->op, "batch_norm", 10))
+        s->batch_norm = (cug_batch_norm_shape){v[0], v[1], (float)number(c, 0), (float)number(c, 1)};
     if (!strcmp(c->op, "activation"))
         s->activation = (cug_activation_shape){(cug_act_kind)v[0], (float)c->slope, (size_t)v[1]};
     if (!strcmp(c->op, "dropout"))
@@ -300,6 +356,14 @@ static void fill_slot(op_world *w, const sample_call *c, op_slot *slot, const ch
     if (dtype == CUG_U8) slot->data = narrowed(w, integers, n);
 }
 
+static double largest_of(const sample_call *c, const char *part, const char *name) {
+    size_t n = 0;
+    const double *v = sample_reals(c, part, name, &n);
+    double largest = 0;
+    for (size_t i = 0; v && i < n; i++) largest = fmax(largest, fabs(v[i]));
+    return largest;
+}
+
 /* How far float32 may be from the truth; sums have their own rule. As in the tests of backends against ref. */
 static void set_tolerances(const sample_call *c, op_call *call) {
     if (!strcmp(c->op, "activation") && c->shape[0] >= CUG_ACT_SIGMOID) {
@@ -319,6 +383,13 @@ static void set_tolerances(const sample_call *c, op_call *call) {
     for (int i = 0; i < 3 && !strcmp(c->op, "update"); i++) {
         call->slots[i].rtol = OP_RTOL;
         call->slots[i].atol = OP_ATOL / 10;
+    }
+    /* Differences of numbers of one size: as far off as the largest of them. */
+    for (int i = 0; i < 3 && !strncmp(c->op, "batch_norm", 10); i++) {
+        double factor = largest_of(c, "in", "gamma") * largest_of(c, "in", "saved"), made_of = 0;
+        if (!strcmp(call->slots[i].name, "dx")) made_of = factor * largest_of(c, "in", "dy");
+        call->slots[i].rtol = OP_RTOL;
+        call->slots[i].atol = 1e-5 * largest_of(c, "want", call->slots[i].name) + 0x1p-21 * made_of;
     }
     if (!strcmp(c->op, "add") && c->shape[0] == 2) call->slots[0].by_terms = 0; /* one sum, rounded once */
     if (!strcmp(c->op, "pool2d") && c->shape[0] == CUG_POOL_MAX && !strcmp(call->slots[0].name, "y"))
