@@ -1,5 +1,6 @@
-// muon.cu - Muon's step of one matrix (optimizer.h). The products are the dense layer's, which has all three ways round:
-// a tall matrix stays as it is, its X' X and X B being the X X' and B X of its transpose. Elementwise kernels do the rest.
+// muon.cu - Muon's step of one matrix (optimizer.h). The products are the dense layer's, which has all three ways
+// round: a tall matrix stays as it is, its X' X and X B being the X X' and B X of its transpose. Elementwise kernels do
+// the rest.
 #include "update.cuh"
 
 struct Room {
@@ -93,13 +94,13 @@ static __global__ void __launch_bounds__(kBlock)
 extern "C" size_t cug_cuda_muon_workspace(const cug_param_run *run) { return rooms(*run, nullptr).bytes; }
 
 static cudaError_t iterate(Room *r, const Shapes &s, cudaStream_t stream) {
-    cudaError_t err =
-        s.wide ? cug_cuda_linear_fwd(r->a, r->x, r->x, nullptr, &s.gram, CUG_PREC_FP32, r->products, stream)
-               : cug_cuda_linear_bwd(nullptr, r->a, nullptr, r->x, r->x, nullptr, &s.gram, CUG_PREC_FP32, 0,
-                                     r->products, stream);
+    cudaError_t err = s.wide
+                          ? cug_cuda_linear_fwd(r->a, r->x, r->x, nullptr, &s.gram, CUG_PREC_FP32, r->products, stream)
+                          : cug_cuda_linear_bwd(nullptr, r->a, nullptr, r->x, r->x, nullptr, &s.gram, CUG_PREC_FP32, 0,
+                                                r->products, stream);
     if (err == cudaSuccess)
-        err = cug_cuda_linear_bwd(r->b, nullptr, nullptr, r->a, nullptr, r->a, &s.square, CUG_PREC_FP32, 0,
-                                  r->products, stream);
+        err = cug_cuda_linear_bwd(r->b, nullptr, nullptr, r->a, nullptr, r->a, &s.square, CUG_PREC_FP32, 0, r->products,
+                                  stream);
     const unsigned side = (unsigned)s.S;
     if (err == cudaSuccess)
         err = CUG_LAUNCH(muon_polynomial_kernel, blocks_for((size_t)side * side, kBlock), kBlock, 0, stream, r->b, r->a,

@@ -25,12 +25,12 @@ typedef enum {
  *   lr_m = matrix_lr_scale * lr
  *   w -= lr_m * weight_decay * w,   then w -= lr_m * sqrt(max(1, rows / cols)) * X   (X transposed back)
  * The iteration is Newton and Schulz's with coefficients that lift small singular values fast and stop near 1, not at
- * it: those of u / ||u|| go through p(s) = a s + b s^3 + c s^5 five times, which takes all of [0.01, 1] into [0.68, 1.14]
- * (0.001: 0.47; nothing above 1.21); singular vectors stay. u = 0 gives X = 0. Products are float32 (ref: float64),
- * whatever the device's precision.
- * Keller Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024, kellerjordan.github.io/posts/muon.
- * The same as torch.optim.Muon with nesterov and adjust_lr_fn "original", but for the iteration's bfloat16, and that the
- * 1e-7 is added here and a lower bound there; PyTorch's v is (1 - mu) times this one, which X does not depend on. */
+ * it: those of u / ||u|| go through p(s) = a s + b s^3 + c s^5 five times, which takes all of [0.01, 1] into
+ * [0.68, 1.14] (0.001: 0.47; nothing above 1.21); singular vectors stay. u = 0 gives X = 0. Products are float32 (ref:
+ * float64), whatever the device's precision. Keller Jordan, "Muon: An optimizer for hidden layers in neural networks",
+ * 2024, kellerjordan.github.io/posts/muon. The same as torch.optim.Muon with nesterov and adjust_lr_fn "original", but
+ * for the iteration's bfloat16, and that the 1e-7 is added here and a lower bound there; PyTorch's v is (1 - mu) times
+ * this one, which X does not depend on. */
 #define CUG_MUON_A 3.4445
 #define CUG_MUON_B (-4.7750)
 #define CUG_MUON_C 2.0315
@@ -43,9 +43,9 @@ typedef struct cug_opt_params {
     float beta1, beta2, eps;
     float weight_decay;    /* ADAMW and MUON only, decoupled */
     float matrix_lr_scale; /* MUON only: matrices' rate over step->lr */
-    float l1, l2;       /* added to the gradient of decayed runs before anything else: g += l2 * w + l1 * sign(w) */
-    float clip_value;   /* 0: off; g = min(max(g, -c), c), before l1/l2 */
-    float clip_norm;    /* 0: off; g *= min(1, c / (norm + 1e-6)), norm = step->grad_norm; before clip_value */
+    float l1, l2;          /* added to the gradient of decayed runs before anything else: g += l2 * w + l1 * sign(w) */
+    float clip_value;      /* 0: off; g = min(max(g, -c), c), before l1/l2 */
+    float clip_norm;       /* 0: off; g *= min(1, c / (norm + 1e-6)), norm = step->grad_norm; before clip_value */
 } cug_opt_params;
 
 /* A stretch of the flat buffers that is treated alike; frozen stretches are simply not listed. */
@@ -71,7 +71,8 @@ typedef struct cug_optimizer_ops {
     size_t (*workspace)(const cug_device *dev, const cug_opt_params *opt, const cug_param_run *runs, int n_runs);
     /* One update of w (and m, v) as opt->kind says, with step->lr and step->bias_corr1/2. Does nothing at all when
      * step->nonfinite is set. m is the first state buffer, v the second (momentum kinds use m alone, MUON's matrices
-     * keep their momentum in m and leave v as it is); unused ones are NULL. Order within an element: clip_norm, clip_value, l2, l1, update. */
+     * keep their momentum in m and leave v as it is); unused ones are NULL. Order within an element: clip_norm,
+     * clip_value, l2, l1, update. */
     cug_status (*update)(const cug_tensor *w, const cug_tensor *m, const cug_tensor *v, const cug_tensor *g,
                          const cug_opt_params *opt, const cug_param_run *runs, int n_runs, const cug_step *step,
                          const cug_exec *ex);

@@ -1,5 +1,6 @@
 /* muon.c - Muon's step of one matrix: momentum, Newton-Schulz iterations on the register tiles, update. A tall matrix
- * stays as it is: X' X and X B are what X X' and B X are of its transpose. Every sum's order depends on the shape alone. */
+ * stays as it is: X' X and X B are what X X' and B X are of its transpose. Every sum's order depends on the shape
+ * alone. */
 #include "cpu/gemm.h"
 #include <math.h>
 

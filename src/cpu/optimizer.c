@@ -33,8 +33,7 @@ static cug_status grad_norm(cug_step *step, const cug_tensor *g, const cug_tenso
     CUG_TRY(cug_check_grad_norm(CPU_REAL, step, g, loss, runs, n_runs));
     CUG_TRY(cpu_ready("grad_norm", ex, 0));
     double sum = 0;
-    for (int r = 0; r < n_runs; r++)
-        sum += cug_cpu_sum_squares(ex->device, cpu_f32(g) + runs[r].offset, runs[r].count);
+    for (int r = 0; r < n_runs; r++) sum += cug_cpu_sum_squares(ex->device, cpu_f32(g) + runs[r].offset, runs[r].count);
     step->grad_norm = sqrt(sum);
     if (!isfinite(step->grad_norm)) step->nonfinite |= 1;
     for (size_t i = 0, n = loss ? cug_tensor_count(loss) : 0; i < n; i++)

@@ -12,8 +12,8 @@ static size_t confusion_bytes(const cug_net *n) {
 /* A layer's weight as rows (outputs) and columns (all else); a gain or a bias is none. */
 static int is_matrix(const cug_segment *s) { return s->is_weight && s->ndim >= 2; }
 
-/* Stretches of segments treated alike; the padding between two of them is zero and stays so under every update. Matrices
- * are those between the first layer's and the last's. */
+/* Stretches of segments treated alike; the padding between two of them is zero and stays so under every update.
+ * Matrices are those between the first layer's and the last's. */
 static cug_status find_runs(cug_net *n) {
     const cug_graph *g = n->g;
     int first = 0, last = g->n_segments - 1, matrices = 0;
@@ -126,10 +126,9 @@ void cug_net_free(cug_net *n) {
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }
-    void *owned[] = {n->params, n->grads,      n->state[0],   n->state[1], n->arena,     n->pixels,
-                     n->labels, n->ids,        n->step,       n->metrics,  n->confusion, n->table,
-                     n->cursor, n->all_pixels, n->all_labels, n->order,    n->shifts,    n->unmoved,
-                     n->ex.workspace};
+    void *owned[] = {n->params,     n->grads, n->state[0], n->state[1],  n->arena,       n->pixels, n->labels,
+                     n->ids,        n->step,  n->metrics,  n->confusion, n->table,       n->cursor, n->all_pixels,
+                     n->all_labels, n->order, n->shifts,   n->unmoved,   n->ex.workspace};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) n->be->free(n->ex.device, owned[i]);
     free(n->runs);
     free(n->rows);

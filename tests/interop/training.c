@@ -74,7 +74,13 @@ static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_pa
                          .lr = (float)lr,
                          .bias_corr1 = (float)(1 - pow((double)p->beta1, t + 1)),
                          .bias_corr2 = (float)(1 - pow((double)p->beta2, t + 1))};
-        op_call call = {.op = "update", .name = c->name, .shape = p, .aux = runs, .index = 2, .run = update, .workspace = workspace};
+        op_call call = {.op = "update",
+                        .name = c->name,
+                        .shape = p,
+                        .aux = runs,
+                        .index = 2,
+                        .run = update,
+                        .workspace = workspace};
         call.table = offsetof(cug_backend, optimizer);
         call.slots[G] = input("g", n, g + (size_t)t * n);
         if (p->clip_norm > 0) measure(w, s, &call, &call.slots[G], &step);
@@ -100,8 +106,8 @@ static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_pa
 static void trajectory(op_world *w, const sample_call *c) {
     size_t n = 0, steps = (size_t)c->shape[3], all = (size_t)c->shape[1] * steps, got = 0, kept = 0;
     const double *v = sample_reals(c, "in", "numbers", &n);
-    if (!v || (n != 10 && n != 12) || !sample_reals(c, "in", "w", NULL) || !sample_reals(c, "in", "g", &got) || got != all ||
-        !sample_reals(c, "want", "w", &kept) || kept != all / (size_t)c->shape[4]) {
+    if (!v || (n != 10 && n != 12) || !sample_reals(c, "in", "w", NULL) || !sample_reals(c, "in", "g", &got) ||
+        got != all || !sample_reals(c, "want", "w", &kept) || kept != all / (size_t)c->shape[4]) {
         complain(w, c);
         return;
     }
