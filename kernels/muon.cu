@@ -54,7 +54,7 @@ static __global__ void __launch_bounds__(kBlock)
     if (step->nonfinite) return;
     const float scale = clip_scale(o, step);
     double sum = 0;
-    for (size_t i = (size_t)blockIdx.x * kBlock + threadIdx.x; i < count; i += (size_t)kNormBlocks * kBlock) {
+    for (size_t i = (size_t)blockIdx.x * kBlock + threadIdx.x; i < count; i += (size_t)gridDim.x * kBlock) {
         const float d = effective(g[i], w[i], o, decay != 0, scale), mi = o.momentum * m[i] + d;
         const float u = d + o.momentum * mi;
         m[i] = mi;
@@ -65,11 +65,12 @@ static __global__ void __launch_bounds__(kBlock)
     if (threadIdx.x == 0) part[blockIdx.x] = sum;
 }
 
-// x /= its norm, which every block adds up for itself, in one order.
+// x /= its norm, which every block adds up for itself, in one order; as many parts as blocks.
 static __global__ void __launch_bounds__(kBlock) muon_normalize_kernel(float *x, const double *part, size_t count) {
     static_assert(kNormBlocks == kBlock, "a thread a part");
     __shared__ double scratch[32];
-    const double by = 1.0 / (sqrt(cug_block_sum(part[threadIdx.x], scratch)) + CUG_MUON_EPS);
+    const double by =
+        1.0 / (sqrt(cug_block_sum(threadIdx.x < gridDim.x ? part[threadIdx.x] : 0.0, scratch)) + CUG_MUON_EPS);
     for (size_t i = (size_t)blockIdx.x * kBlock + threadIdx.x; i < count; i += (size_t)gridDim.x * kBlock)
         x[i] = (float)((double)x[i] * by);
 }
@@ -120,13 +121,11 @@ extern "C" cudaError_t cug_cuda_muon(float *w, float *m, const float *g, const c
     const Shapes shapes(*run);
     Room r = rooms(*run, (char *)workspace);
     const size_t at = run->offset, n = run->count;
-    const unsigned blocks = blocks_for(n, kBlock);
+    const unsigned blocks = blocks_for(n, kBlock), some = blocks < kNormBlocks ? blocks : (unsigned)kNormBlocks;
     const float ratio = (float)run->rows / (float)run->cols;
-    cudaError_t err = CUG_LAUNCH(muon_ahead_kernel, kNormBlocks, kBlock, 0, stream, r.x, r.part, m + at, w + at, g + at,
-                                 n, *opt, run->decay, step);
-    if (err == cudaSuccess)
-        err = CUG_LAUNCH(muon_normalize_kernel, blocks < kNormBlocks ? blocks : (unsigned)kNormBlocks, kBlock, 0,
-                         stream, r.x, r.part, n);
+    cudaError_t err = CUG_LAUNCH(muon_ahead_kernel, some, kBlock, 0, stream, r.x, r.part, m + at, w + at, g + at, n,
+                                 *opt, run->decay, step);
+    if (err == cudaSuccess) err = CUG_LAUNCH(muon_normalize_kernel, some, kBlock, 0, stream, r.x, r.part, n);
     for (int k = 0; k < CUG_MUON_STEPS && err == cudaSuccess; k++) err = iterate(&r, shapes, stream);
     if (err == cudaSuccess)
         err = CUG_LAUNCH(muon_apply_kernel, blocks, kBlock, 0, stream, w + at, r.x, n, *opt, run->decay,

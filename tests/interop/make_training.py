@@ -122,10 +122,8 @@ for kind, name in ((ADAM, "adam"), (ADAMW, "adamw")):
 trajectory("adamw, no decay", ADAMW, 0.01)
 trajectory("adamw, decay 0.3", ADAMW, 0.01, decay=0.3)
 muon("muon, wide", 6, 10, 0.001, 20)
-muon("muon, tall", 10, 6, 0.001, 20)
-muon("muon, square, decay 0.1", 8, 8, 0.001, 20, decay=0.1)
+muon("muon, tall, decay 0.05, l2", 10, 6, 0.002, 10, decay=0.05, l2=0.1)
 muon("muon 0.5, clip_norm, clip_value", 7, 3, 0.003, 5, mu=0.5, clip_norm=3, clip_value=0.7)
-muon("muon, l2", 4, 9, 0.002, 10, decay=0.05, l2=0.1)
 for absent in ("dampening", "maximize", "amsgrad", "RMSprop"):
     fix.not_applicable("optimizers", absent)
 
