@@ -161,13 +161,19 @@ cudaError_t cug_cuda_mse_fwd_bwd(float *loss, float *dz, int32_t *pred, const fl
  * grad_norm: a fixed number of blocks sums squares in double, one block adds their sums pairwise, looks at the losses
  * and writes step->grad_norm and step->nonfinite. loss NULL or (N). workspace: CUG_CUDA_GRAD_NORM_WORKSPACE bytes.
  * update: one launch for up to CUG_CUDA_RUNS_A_LAUNCH runs; reads step->nonfinite, lr, bias corrections and grad_norm
- * on the device, so nothing waits for the host. m, v: NULL where the kind has no such state. */
+ * on the device, so nothing waits for the host. m, v: NULL where the kind has no such state. Leaves out MUON's
+ * matrices. muon: one such matrix (its run), which lies in w, m and g at the run's offset; products are linear's in
+ * float32, the norm's parts a fixed number of blocks. 23 launches and the products' own second ones; with
+ * step->nonfinite they leave w and m alone. workspace: muon_workspace bytes. */
 #define CUG_CUDA_RUNS_A_LAUNCH 128
 #define CUG_CUDA_GRAD_NORM_WORKSPACE ((size_t)256 * sizeof(double))
 cudaError_t cug_cuda_grad_norm(cug_step *step, const float *g, const float *loss, int N, const cug_param_run *runs,
                                int n_runs, void *workspace, cudaStream_t stream);
 cudaError_t cug_cuda_update(float *w, float *m, float *v, const float *g, const cug_opt_params *opt,
                             const cug_param_run *runs, int n_runs, const cug_step *step, cudaStream_t stream);
+size_t cug_cuda_muon_workspace(const cug_param_run *run);
+cudaError_t cug_cuda_muon(float *w, float *m, const float *g, const cug_opt_params *opt, const cug_param_run *run,
+                          const cug_step *step, void *workspace, cudaStream_t stream);
 
 /* --- metrics (metrics.h) ---------------------------------------------------------------------------------------------
  * One block. The losses are added in sample order in double by one thread; hits and the matrix (device memory, int64,

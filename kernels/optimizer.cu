@@ -1,9 +1,8 @@
 // optimizer.cu - the gradient norm and the update, over all runs of the flat buffers in one launch each. The runs
 // travel as a kernel argument; a block finds its stretch of a run by its number.
-#include "common.cuh"
+#include "update.cuh"
 
 constexpr int kRunTile = kBlock * 4; // elements of a block's stretch
-constexpr int kNormBlocks = 256;
 
 // Runs of one launch; tiles are numbered through all of them.
 struct Runs {
@@ -13,15 +12,17 @@ struct Runs {
     unsigned char decay[CUG_CUDA_RUNS_A_LAUNCH];
 };
 
-static bool runs_from(Runs *out, const cug_param_run *runs, int n_runs) {
+// `without`: its matrices count as empty; NULL: all runs are whole.
+static bool runs_from(Runs *out, const cug_param_run *runs, int n_runs, const cug_opt_params *without) {
     out->count = n_runs;
     out->first_tile[0] = 0;
     for (int r = 0; r < n_runs; r++) {
         if (runs[r].offset + runs[r].count > UINT32_MAX) return false;
         out->offset[r] = (unsigned)runs[r].offset;
-        out->length[r] = (unsigned)runs[r].count;
+        const size_t count = without && cug_run_is_matrix(without, &runs[r]) ? 0 : runs[r].count;
+        out->length[r] = (unsigned)count;
         out->decay[r] = runs[r].decay != 0;
-        out->first_tile[r + 1] = out->first_tile[r] + blocks_for(runs[r].count, kRunTile);
+        out->first_tile[r + 1] = out->first_tile[r] + blocks_for(count, kRunTile);
     }
     return true;
 }
@@ -73,14 +74,6 @@ static __global__ void __launch_bounds__(kBlock)
     }
 }
 
-// The gradient as the update sees it: clipped, then with the pull of l2 and l1. `scale` is clip_norm's.
-__device__ __forceinline__ float effective(float g, float w, const cug_opt_params &o, bool decay, float scale) {
-    g *= scale;
-    if (o.clip_value > 0) g = fminf(fmaxf(g, -o.clip_value), o.clip_value);
-    if (decay) g += o.l2 * w + o.l1 * (float)((w > 0) - (w < 0));
-    return g;
-}
-
 __device__ __forceinline__ float updated(float w, float *m, float *v, float g, const cug_opt_params &o, bool decay,
                                          const cug_step *step) {
     const float lr = step->lr;
@@ -96,7 +89,7 @@ __device__ __forceinline__ float updated(float w, float *m, float *v, float g, c
     default:
         break;
     }
-    if (o.kind == CUG_OPT_ADAMW && decay) w -= lr * o.weight_decay * w;
+    if (o.kind >= CUG_OPT_ADAMW && decay) w -= lr * o.weight_decay * w;
     *m = o.beta1 * *m + (1 - o.beta1) * g;
     *v = o.beta2 * *v + (1 - o.beta2) * g * g;
     return w - lr * (*m / step->bias_corr1) / (sqrtf(*v / step->bias_corr2) + o.eps);
@@ -105,8 +98,7 @@ __device__ __forceinline__ float updated(float w, float *m, float *v, float g, c
 static __global__ void __launch_bounds__(kBlock, 4)
     update_kernel(float *w, float *m, float *v, const float *g, cug_opt_params o, Runs runs, const cug_step *step) {
     __shared__ float scale;
-    if (threadIdx.x == 0)
-        scale = o.clip_norm > 0 ? (float)fmin(1.0, (double)o.clip_norm / (step->grad_norm + 1e-6)) : 1.0f;
+    if (threadIdx.x == 0) scale = clip_scale(o, step);
     __syncthreads();
     if (step->nonfinite) return;
     const int r = run_of(runs, blockIdx.x);
@@ -128,7 +120,7 @@ extern "C" cudaError_t cug_cuda_grad_norm(cug_step *step, const float *g, const 
     do { // once even without a run: the parts are then zero
         Runs some;
         const int n = n_runs - first < CUG_CUDA_RUNS_A_LAUNCH ? n_runs - first : CUG_CUDA_RUNS_A_LAUNCH;
-        if (!runs_from(&some, runs + first, n)) return cudaErrorInvalidValue;
+        if (!runs_from(&some, runs + first, n, nullptr)) return cudaErrorInvalidValue;
         cudaError_t err =
             CUG_LAUNCH(grad_norm_parts_kernel, kNormBlocks, kBlock, 0, stream, (double *)workspace, g, some, first > 0);
         if (err != cudaSuccess) return err;
@@ -145,7 +137,7 @@ extern "C" cudaError_t cug_cuda_update(float *w, float *m, float *v, const float
     for (int first = 0; first < n_runs; first += CUG_CUDA_RUNS_A_LAUNCH) {
         Runs some;
         const int n = n_runs - first < CUG_CUDA_RUNS_A_LAUNCH ? n_runs - first : CUG_CUDA_RUNS_A_LAUNCH;
-        if (!runs_from(&some, runs + first, n)) return cudaErrorInvalidValue;
+        if (!runs_from(&some, runs + first, n, opt)) return cudaErrorInvalidValue;
         if (!some.first_tile[n]) continue;
         cudaError_t err = CUG_LAUNCH(update_kernel, some.first_tile[n], kBlock, 0, stream, w, states > 0 ? m : nullptr,
                                      states > 1 ? v : nullptr, g, *opt, some, step);

@@ -241,6 +241,12 @@ static cug_status check_runs(const char *op, const cug_param_run *runs, int n_ru
         if (runs[i].offset > count || runs[i].count > count - runs[i].offset)
             return cug_fail(CUG_EINVAL, "%s: run %d (%zu from %zu) leaves the %zu parameters", op, i, runs[i].count,
                             runs[i].offset, count);
+    for (int i = 0; i < n_runs; i++) {
+        const int rows = runs[i].rows, cols = runs[i].cols;
+        if ((rows || cols) && (rows < 1 || cols < 1 || (size_t)rows * (size_t)cols != runs[i].count))
+            return cug_fail(CUG_EINVAL, "%s: run %d has %zu elements, which is no matrix of %d x %d", op, i,
+                            runs[i].count, rows, cols);
+    }
     return CUG_OK;
 }
 
@@ -261,10 +267,12 @@ cug_status cug_check_update(cug_dtype real, const cug_tensor *w, const cug_tenso
     CUG_TRY(check_present(op, "w", w));
     CUG_TRY(check_present(op, "opt", opt));
     CUG_TRY(check_present(op, "step", step));
-    if (opt->kind < CUG_OPT_SGD || opt->kind > CUG_OPT_ADAMW)
+    if (opt->kind < CUG_OPT_SGD || opt->kind > CUG_OPT_MUON)
         return cug_fail(CUG_EINVAL, "%s: unknown kind %d", op, (int)opt->kind);
     if (!(opt->clip_value >= 0) || !(opt->clip_norm >= 0))
         return cug_fail(CUG_EINVAL, "%s: clip_value and clip_norm must be 0 or more", op);
+    if (opt->kind == CUG_OPT_MUON && !(opt->matrix_lr_scale >= 0))
+        return cug_fail(CUG_EINVAL, "%s: matrix_lr_scale must be 0 or more", op);
     int states = cug_opt_state_count(opt->kind);
     size_t n = cug_tensor_count(w);
     CUG_TRY(CHECK_ARGS(op, {"w", w, real, n, ARG_OUT, NULL},

@@ -89,6 +89,7 @@ int cug_opt_state_count(cug_opt_kind kind) {
         return 1;
     case CUG_OPT_ADAM:
     case CUG_OPT_ADAMW:
+    case CUG_OPT_MUON:
         return 2;
     }
     return 0;

@@ -28,7 +28,8 @@ Test(config, defaults_are_the_contract) {
     cr_expect(!*c.data_dir && !*c.classes && !*c.init && !*c.freeze && *c.model);
     cr_expect(c.scale == CUG_SCALE_UNIT && c.val == 5000 && c.limit == 0);
     cr_expect(c.epochs == 5 && c.max_steps == 0 && c.batch == 128 && c.eval_batch == 256 && c.seed == 1);
-    cr_expect(c.optimizer == CUG_OPT_ADAM && c.lr == 0.001 && c.momentum == 0.9 && c.beta1 == 0.9 && c.beta2 == 0.999);
+    cr_expect(c.optimizer == CUG_OPT_ADAM && c.lr == 0.001 && c.momentum == 0.9 && c.muon_lr == 0.02 && c.muon_momentum == 0.95);
+    cr_expect(c.beta1 == 0.9 && c.beta2 == 0.999);
     cr_expect(c.eps == 1e-8 && c.weight_decay == 0.01 && c.l1 == 0 && c.l2 == 0 && !c.clip_value && !c.clip_norm);
     cr_expect(c.schedule == CUG_SCHED_CONSTANT && c.min_lr == 0 && c.gamma == 0.1 && c.step_epochs == 1);
     cr_expect(c.pct == 0.3 && c.div == 25 && c.final_div == 1e4 && c.warmup == 0 && c.smoothing == 0);
@@ -57,6 +58,9 @@ static const char *const taken[][3] = {
     {"seed", "18446744073709551615", "18446744073709551615"},
     {"optimizer", "gd", "sgd"},
     {"optimizer", "adamw", "adamw"},
+    {"optimizer", "muon", "muon"},
+    {"muon-lr", "0.05", "0.05"},
+    {"muon-momentum", "0", "0"},
     {"lr", "1e-3", "0.001"},
     {"lr", ".5", "0.5"},
     {"lr", "4.9406564584124654e-324", "4.94066e-324"},
@@ -135,6 +139,8 @@ static const struct {
     {"lr", "", CUG_ECONFIG_VALUE, "lr: "},
     {"lr", " 1", CUG_ECONFIG_VALUE, "lr: "},
     {"momentum", "1", CUG_ECONFIG_VALUE, "below 1"},
+    {"muon-momentum", "1", CUG_ECONFIG_VALUE, "below 1"},
+    {"muon-lr", "0", CUG_ECONFIG_VALUE, "above 0"},
     {"momentum", "0.99999999999", CUG_ECONFIG_VALUE, "below 1"}, /* 1 in float32 */
     {"momentum", "-1e-9", CUG_ECONFIG_VALUE, "from 0"},
     {"beta1", "1", CUG_ECONFIG_VALUE, "below 1"},
@@ -151,7 +157,7 @@ static const struct {
     {"clip-norm", "-1", CUG_ECONFIG_VALUE, "from 0"},
     {"min-delta", "-1", CUG_ECONFIG_VALUE, "from 0"},
     {"scale", "none", CUG_ECONFIG_VALUE, "unit, signed, std"},
-    {"optimizer", "Adam", CUG_ECONFIG_VALUE, "sgd, momentum, nesterov, adam, adamw"},
+    {"optimizer", "Adam", CUG_ECONFIG_VALUE, "sgd, momentum, nesterov, adam, adamw, muon"},
     {"optimizer", "", CUG_ECONFIG_VALUE, "sgd"},
     {"schedule", "gd", CUG_ECONFIG_VALUE, "constant, step, cosine, onecycle, onecycle-linear"},
     {"init", "he", CUG_ECONFIG_VALUE, "he_uniform, he_normal"},

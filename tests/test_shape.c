@@ -107,4 +107,5 @@ Test(shape, optimizer_states) {
     cr_expect_eq(cug_opt_state_count(CUG_OPT_NESTEROV), 1);
     cr_expect_eq(cug_opt_state_count(CUG_OPT_ADAM), 2);
     cr_expect_eq(cug_opt_state_count(CUG_OPT_ADAMW), 2);
+    cr_expect_eq(cug_opt_state_count(CUG_OPT_MUON), 2);
 }

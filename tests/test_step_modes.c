@@ -91,8 +91,8 @@ static void expect_same_weights(const synthetic *s, const char *a, const char *b
     cug_st_free(&f[1]);
 }
 
-/* shift: how far training images are moved, "0" for not. */
-static void same_bits(const char *shift) {
+/* With this option besides. */
+static void same_bits(const char *key, const char *value) {
     synthetic s;
     measures first, now;
     synthetic_make(&s);
@@ -101,7 +101,7 @@ static void same_bits(const char *shift) {
         cug_config c;
         char whole[32], part[32];
         configure(&s, &c, m);
-        set(&c, "shift", shift);
+        set(&c, key, value);
         snprintf(whole, sizeof whole, "whole%zu", m);
         cr_assert(train(&s, &c, whole, 0, 0, m ? &now : &first) == CUG_OK, "%s", cug_error());
         for (int e = 0; m == 0 && e <= EPOCHS; e++) cr_assert(first.loss[e] > 0, "loss %d is %g", e, first.loss[e]);
@@ -121,11 +121,16 @@ static void same_bits(const char *shift) {
 }
 
 Test(step_modes, give_the_same_bits_and_resume_exactly) {
-    if (have_cuda()) same_bits("0");
+    if (have_cuda()) same_bits("shift", "0");
 }
 
 Test(step_modes, move_images_alike) {
-    if (have_cuda()) same_bits("2");
+    if (have_cuda()) same_bits("shift", "2");
+}
+
+/* Its scratch is the net's, and its products are recorded like a layer's. */
+Test(step_modes, muon_alike) {
+    if (have_cuda()) same_bits("optimizer", "muon");
 }
 
 /* Their calls are recorded and launched again like kernels; on the emulator, the stand-ins' calls. */

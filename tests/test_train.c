@@ -115,6 +115,56 @@ Test(train, resumes_from_any_step_as_if_never_stopped) {
     synthetic_remove(&s);
 }
 
+static int any_but_zero(const cug_st_file *f, const char *name) {
+    const cug_st_tensor *t = cug_st_find(f, name);
+    cr_assert(t, "%s", name);
+    for (size_t i = 0; i < t->bytes; i++)
+        if (((const char *)t->data)[i]) return 1;
+    return 0;
+}
+
+/* A second moment is Adam's: the layers at the ends and biases have it, weights between them have none. */
+Test(train, muon_takes_hidden_weights_and_resumes_exactly) {
+    synthetic s;
+    cug_config c;
+    cug_train_result r;
+    cug_st_file f;
+    synthetic_make(&s);
+    synthetic_config(&s, &c);
+    cr_assert(cug_config_set(&c, "optimizer", "muon") == CUG_OK);
+    cr_assert(cug_config_set(&c, "schedule", "cosine") == CUG_OK);
+    cr_assert(cug_config_set(&c, "model",
+                             "input 10x10x1; conv 8 3x3; relu; conv 6 3x3; relu; flatten; linear 16; relu; dropout "
+                             "0.25; linear 4") == CUG_OK);
+    cr_assert(train(&c, in(&s, "whole"), 0, 0, &r) == CUG_OK, "%s", cug_error());
+    cr_expect_gt(r.test_accuracy, 0.95);
+    cr_assert(cug_st_read(&f, in(&s, "whole/last.safetensors")) == CUG_OK, "%s", cug_error());
+    static const char *const adam[] = {"conv1.weight", "conv1.bias", "conv2.bias",
+                                       "fc1.bias",     "fc2.weight", "fc2.bias"};
+    static const char *const muon[] = {"conv2.weight", "fc1.weight"};
+    char name[64];
+    for (size_t i = 0; i < sizeof adam / sizeof *adam; i++) {
+        snprintf(name, sizeof name, "optimizer.1.%s", adam[i]);
+        cr_expect(any_but_zero(&f, name), "%s", name);
+    }
+    for (size_t i = 0; i < sizeof muon / sizeof *muon; i++) {
+        snprintf(name, sizeof name, "optimizer.1.%s", muon[i]);
+        cr_expect_not(any_but_zero(&f, name), "%s", name);
+        snprintf(name, sizeof name, "optimizer.0.%s", muon[i]);
+        cr_expect(any_but_zero(&f, name), "%s", name);
+    }
+    cug_st_free(&f);
+    cr_assert(train(&c, in(&s, "part"), 0, 20, &r) == CUG_EINTR);
+    cr_assert(train(&c, in(&s, "part"), 1, 0, &r) == CUG_OK, "%s", cug_error());
+    expect_same_weights(in(&s, "whole/last.safetensors"), in(&s, "part/last.safetensors"));
+
+    cr_assert(cug_config_set(&c, "freeze", "conv2,fc1") == CUG_OK);
+    cr_expect(train(&c, in(&s, "frozen"), 0, 0, &r) == CUG_ECONFIG_VALUE);
+    cr_expect(strstr(cug_error(), "use adamw"), "%s", cug_error());
+    cug_config_free(&c);
+    synthetic_remove(&s);
+}
+
 Test(train, moved_images_are_another_run_that_resumes_as_well) {
     synthetic s;
     cug_config c;

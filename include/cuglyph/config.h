@@ -28,11 +28,13 @@ typedef struct cug_config {
     int64_t eval_batch; /* 256 */
     uint64_t seed;      /* 1 */
     /* optimizer */
-    cug_opt_kind optimizer;       /* adam; words: sgd (alias gd) momentum nesterov adam adamw */
+    cug_opt_kind optimizer;       /* adam; words: sgd (alias gd) momentum nesterov adam adamw muon */
     double lr;                    /* 0.001 */
     double momentum;              /* 0.9 */
+    double muon_lr;               /* 0.02; the schedule scales it as it scales lr */
+    double muon_momentum;         /* 0.95 */
     double beta1, beta2, eps;     /* 0.9 0.999 1e-8 */
-    double weight_decay;          /* 0.01, used by adamw only */
+    double weight_decay;          /* 0.01, used by adamw and muon only */
     double l1, l2;                /* 0 */
     double clip_value, clip_norm; /* 0 = off */
     /* schedule */

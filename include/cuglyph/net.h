@@ -46,7 +46,8 @@ CUG_API cug_status cug_net_create(cug_net **out, const cug_graph *g, const cug_b
                                   const cug_net_options *opt);
 CUG_API void cug_net_free(cug_net *n); /* NULL is safe */
 
-/* Bytes held: parameters, gradients, optimizer state, arena, one batch, a data set, step records and counts. */
+/* Bytes held: parameters, gradients, optimizer state and its scratch, arena, one batch, a data set, step records and
+ * counts. */
 typedef struct cug_net_memory {
     size_t params, grads, state, arena, batch, data, records, total;
 } cug_net_memory;

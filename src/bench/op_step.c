@@ -186,7 +186,7 @@ int bench_grad_norm(bench_case *c, int i) {
     begin(c, "optimizer", "grad_norm", offsetof(cug_backend, optimizer));
     if (!buffer_from(c, i, &n)) return 0;
     snprintf(c->shape, sizeof c->shape, "%zu parameters", n);
-    c->opt.run = (cug_param_run){0, n, 1};
+    c->opt.run = (cug_param_run){.count = n, .decay = 1};
     c->run = grad_norm;
     c->arg[0] = bytes_in("step", &c->opt.step, sizeof c->opt.step);
     c->arg[0].role = BENCH_INOUT;
@@ -206,10 +206,15 @@ static bench_arg state(const char *name, size_t n, bench_fill fill) {
     return a;
 }
 
-/* Every rule on mlp's buffer, then Adam on the others. */
+static size_t update_workspace(const cug_backend *be, const cug_device *d, const bench_case *c) {
+    return be->optimizer->workspace(d, &c->opt.params, &c->opt.run, 1);
+}
+
+/* Every rule on mlp's buffer, then Adam on the others. Muon: its first layer's weights, a matrix. */
 int bench_update(bench_case *c, int i) {
     const int rules = (int)(sizeof optimizer_cases / sizeof *optimizer_cases);
-    int rule = i;
+    const int rows = 128, cols = 784;
+    int rule = i, matrix = 0;
     size_t n;
     char name[sizeof c->name];
     begin(c, "optimizer", "update", offsetof(cug_backend, optimizer));
@@ -219,14 +224,22 @@ int bench_update(bench_case *c, int i) {
         if (!buffer_from(c, k, &n)) return 0;
     } else {
         if (!buffer_from(c, OPTIMIZER_BUFFERS, &n)) return 0;
+        matrix = optimizer_cases[rule].p.kind == CUG_OPT_MUON;
+        if (matrix) n = (size_t)rows * (size_t)cols;
     }
     snprintf(name, sizeof name, "%.24s, %.20s", optimizer_cases[rule].name, c->name);
     snprintf(c->name, sizeof c->name, "%s", name);
     snprintf(c->shape, sizeof c->shape, "%zu parameters, %.40s", n, optimizer_cases[rule].name);
     c->opt = (bench_optimizer){.params = optimizer_cases[rule].p,
-                               .run = {0, n, 1},
+                               .run = {.count = n, .decay = 1},
                                .step = {.lr = 1e-3f, .bias_corr1 = 0.1f, .bias_corr2 = 0.001f, .grad_norm = 4}};
     c->run = update;
+    c->workspace = update_workspace;
+    if (matrix) {
+        c->opt.run.rows = rows;
+        c->opt.run.cols = cols;
+        c->flop = 2.0 * CUG_MUON_STEPS * rows * (2.0 * (double)n + (double)rows * rows);
+    }
     c->arg[0] = state("w", n, BENCH_REALS);
     const int states = cug_opt_state_count(c->opt.params.kind);
     if (states > 0) c->arg[1] = state("m", n, BENCH_REALS);

@@ -303,7 +303,7 @@ static cug_status one_update(probe *p) {
     const cug_graph *g = p->g;
     size_t bytes = g->flat_count * cug_dtype_size(p->be->real);
     const cug_opt_params opt = {.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    cug_param_run run = {0, g->flat_count, 1};
+    cug_param_run run = {.count = g->flat_count, .decay = 1};
     void *m = 0, *v = 0;
     CUG_TRY(p->be->alloc(p->dev, &m, bytes + 1));
     cug_status st = p->be->alloc(p->dev, &v, bytes + 1);

@@ -48,6 +48,14 @@ int cug_cpu_parts(const cug_device *dev, size_t items, size_t grain);
 /* Cuts items into that many equal contiguous parts and runs them all, at the same time where threads are free. */
 void cug_cpu_run(const cug_device *dev, size_t items, size_t grain, cug_cpu_fn *fn, void *ctx);
 
+/* optimizer.c: in double, the order of the terms independent of the number of threads. */
+double cug_cpu_sum_squares(const cug_device *dev, const float *g, size_t count);
+
+/* muon.c: one matrix's step, and the scratch it takes. u: the kind is MUON, lr the matrix's. */
+size_t cug_cpu_muon_workspace(const cug_device *dev, const cug_param_run *r);
+void cug_cpu_muon(const cug_device *dev, float *w, float *m, const float *g, const cug_param_run *r,
+                  const cug_update *u, void *workspace);
+
 /* What an op asks of ex before it writes: a device, and `need` bytes of workspace. */
 static inline cug_status cpu_ready(const char *op, const cug_exec *ex, size_t need) {
     CUG_TRY(cug_check_workspace(op, ex, need));

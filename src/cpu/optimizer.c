@@ -20,16 +20,20 @@ static void norm_part(void *ctx, size_t lo, size_t hi, int part) {
     }
 }
 
+double cug_cpu_sum_squares(const cug_device *dev, const float *g, size_t count) {
+    norm_job j = {.dev = dev, .g = g, .count = count};
+    double sum = 0;
+    cug_cpu_run(dev, NORM_PARTS, count < CUG_CPU_GRAIN ? NORM_PARTS : 1, norm_part, &j);
+    for (int i = 0; i < NORM_PARTS; i++) sum += j.sum[i];
+    return sum;
+}
+
 static cug_status grad_norm(cug_step *step, const cug_tensor *g, const cug_tensor *loss, const cug_param_run *runs,
                             int n_runs, const cug_exec *ex) {
     CUG_TRY(cug_check_grad_norm(CPU_REAL, step, g, loss, runs, n_runs));
     CUG_TRY(cpu_ready("grad_norm", ex, 0));
     double sum = 0;
-    for (int r = 0; r < n_runs; r++) {
-        norm_job j = {.dev = ex->device, .g = cpu_f32(g) + runs[r].offset, .count = runs[r].count};
-        cug_cpu_run(ex->device, NORM_PARTS, runs[r].count < CUG_CPU_GRAIN ? NORM_PARTS : 1, norm_part, &j);
-        for (int i = 0; i < NORM_PARTS; i++) sum += j.sum[i];
-    }
+    for (int r = 0; r < n_runs; r++) sum += cug_cpu_sum_squares(ex->device, cpu_f32(g) + runs[r].offset, runs[r].count);
     step->grad_norm = sqrt(sum);
     if (!isfinite(step->grad_norm)) step->nonfinite |= 1;
     for (size_t i = 0, n = loss ? cug_tensor_count(loss) : 0; i < n; i++)
@@ -50,15 +54,18 @@ static void update_part(void *ctx, size_t lo, size_t hi, int part) {
     j->dev->simd->update(j->w + lo, j->m ? j->m + lo : NULL, j->v ? j->v + lo : NULL, j->g + lo, &j->u, hi - lo);
 }
 
-static cug_update constants(const cug_opt_params *o, int decay, const cug_step *step) {
+static cug_update constants(const cug_opt_params *o, const cug_param_run *r, const cug_step *step) {
+    const int decay = r->decay, matrix = cug_run_is_matrix(o, r);
+    const cug_opt_kind kind = o->kind == CUG_OPT_MUON && !matrix ? CUG_OPT_ADAMW : o->kind;
+    const float lr = matrix ? o->matrix_lr_scale * step->lr : step->lr;
     cug_update u = {
-        .kind = o->kind,
+        .kind = kind,
         .scale = 1,
         .clip_value = o->clip_value > 0 ? o->clip_value : INFINITY,
         .l1 = decay ? o->l1 : 0,
         .l2 = decay ? o->l2 : 0,
-        .keep = o->kind == CUG_OPT_ADAMW && decay ? 1 - step->lr * o->weight_decay : 1,
-        .lr = step->lr,
+        .keep = kind >= CUG_OPT_ADAMW && decay ? 1 - lr * o->weight_decay : 1,
+        .lr = lr,
         .momentum = o->momentum,
         .beta1 = o->beta1,
         .beta2 = o->beta2,
@@ -72,11 +79,21 @@ static cug_update constants(const cug_opt_params *o, int decay, const cug_step *
     return u;
 }
 
+static size_t workspace(const cug_device *dev, const cug_opt_params *opt, const cug_param_run *runs, int n_runs) {
+    size_t most = 0;
+    for (int r = 0; r < n_runs; r++) {
+        size_t bytes = cug_run_is_matrix(opt, &runs[r]) ? cug_cpu_muon_workspace(dev, &runs[r]) : 0;
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
 static cug_status update(const cug_tensor *w, const cug_tensor *m, const cug_tensor *v, const cug_tensor *g,
                          const cug_opt_params *opt, const cug_param_run *runs, int n_runs, const cug_step *step,
                          const cug_exec *ex) {
     CUG_TRY(cug_check_update(CPU_REAL, w, m, v, g, opt, runs, n_runs, step));
     CUG_TRY(cpu_ready("update", ex, 0));
+    CUG_TRY(cpu_ready("update", ex, workspace(ex->device, opt, runs, n_runs)));
     if (step->nonfinite) return CUG_OK;
     int states = cug_opt_state_count(opt->kind);
     for (int r = 0; r < n_runs; r++) {
@@ -86,10 +103,13 @@ static cug_status update(const cug_tensor *w, const cug_tensor *m, const cug_ten
                         .m = states > 0 ? cpu_f32(m) + at : NULL,
                         .v = states > 1 ? cpu_f32(v) + at : NULL,
                         .g = cpu_f32(g) + at,
-                        .u = constants(opt, runs[r].decay, step)};
-        cug_cpu_run(ex->device, runs[r].count, CUG_CPU_GRAIN, update_part, &j);
+                        .u = constants(opt, &runs[r], step)};
+        if (cug_run_is_matrix(opt, &runs[r]))
+            cug_cpu_muon(ex->device, j.w, j.m, j.g, &runs[r], &j.u, ex->workspace);
+        else
+            cug_cpu_run(ex->device, runs[r].count, CUG_CPU_GRAIN, update_part, &j);
     }
     return CUG_OK;
 }
 
-const cug_optimizer_ops cug_cpu_optimizer = {.grad_norm = grad_norm, .update = update};
+const cug_optimizer_ops cug_cpu_optimizer = {.grad_norm = grad_norm, .workspace = workspace, .update = update};

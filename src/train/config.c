@@ -186,6 +186,8 @@ cug_status cug_config_check(const cug_config *c) {
     int onecycle = c->schedule == CUG_SCHED_ONECYCLE || c->schedule == CUG_SCHED_ONECYCLE_LINEAR;
     if (!*c->model || !*c->data) return cug_fail(CUG_ECONFIG_VALUE, "model and data must be named");
     if (c->min_lr > c->lr) return cug_fail(CUG_ECONFIG_VALUE, "min-lr is above lr: lower min-lr or raise lr");
+    if (c->optimizer == CUG_OPT_MUON && !(c->muon_lr / c->lr <= 1e30))
+        return cug_fail(CUG_ECONFIG_VALUE, "muon-lr is more than 1e30 times lr: raise lr or lower muon-lr");
     if (c->patience > 0 && c->val == 0)
         return cug_fail(CUG_ECONFIG_VALUE, "patience needs validation images, but val is 0: set val, or patience 0");
     if (c->warmup > 0 && onecycle)

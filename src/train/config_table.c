@@ -11,8 +11,8 @@ static const char *schedule_word(int i) {
     return i <= CUG_SCHED_ONECYCLE_LINEAR ? cug_schedule_name((cug_schedule_kind)i) : NULL;
 }
 static const char *optimizer_word(int i) {
-    static const char *const words[] = {"sgd", "momentum", "nesterov", "adam", "adamw"}; /* as cug_opt_kind */
-    return i <= CUG_OPT_ADAMW ? words[i] : NULL;
+    static const char *const words[] = {"sgd", "momentum", "nesterov", "adam", "adamw", "muon"}; /* as cug_opt_kind */
+    return i <= CUG_OPT_MUON ? words[i] : NULL;
 }
 static const char *init_word(int i) {
     return i <= CUG_INIT_ZEROS - CUG_INIT_HE_UNIFORM ? cug_init_name((cug_init_kind)(CUG_INIT_HE_UNIFORM + i)) : NULL;
@@ -78,13 +78,15 @@ static const cug_row rows[] = {
     SEED("seed", seed, "1", "seed of initial weights, order, split and dropout"),
 #undef GROUP
 #define GROUP "optimizer"
-    WORD("optimizer", optimizer, "adam", optimizer_word, "sgd (or gd), momentum, nesterov, adam, adamw"),
+    WORD("optimizer", optimizer, "adam", optimizer_word, "sgd (or gd), momentum, nesterov, adam, adamw, muon"),
     REAL("lr", lr, "0.001", 0, OPEN, 1e38, 0, "learning rate; of a schedule, its peak"),
     REAL("momentum", momentum, "0.9", 0, 0, 1, OPEN, "momentum and nesterov"),
-    REAL("beta1", beta1, "0.9", 0, 0, 1, OPEN, "adam, adamw: decay of the mean of gradients"),
-    REAL("beta2", beta2, "0.999", 0, 0, 1, OPEN, "adam, adamw: decay of the mean of their squares"),
-    REAL("eps", eps, "1e-08", 1e-30, 0, 1, 0, "adam, adamw: added to the denominator"),
-    REAL("weight-decay", weight_decay, "0.01", 0, 0, 1e3, 0, "adamw: decoupled decay of weights"),
+    REAL("muon-lr", muon_lr, "0.02", 0, OPEN, 1e6, 0, "muon: rate of hidden layers' weights; the rest is adamw's, with lr"),
+    REAL("muon-momentum", muon_momentum, "0.95", 0, 0, 1, OPEN, "muon: momentum of those weights"),
+    REAL("beta1", beta1, "0.9", 0, 0, 1, OPEN, "adam, adamw, muon: decay of the mean of gradients"),
+    REAL("beta2", beta2, "0.999", 0, 0, 1, OPEN, "adam, adamw, muon: decay of the mean of their squares"),
+    REAL("eps", eps, "1e-08", 1e-30, 0, 1, 0, "adam, adamw, muon: added to the denominator"),
+    REAL("weight-decay", weight_decay, "0.01", 0, 0, 1e3, 0, "adamw, muon: decoupled decay of weights"),
     REAL("l1", l1, "0", 0, 0, 1e6, 0, "L1 penalty on weights"),
     REAL("l2", l2, "0", 0, 0, 1e6, 0, "L2 penalty on weights"),
     REAL("clip-value", clip_value, "0", 0, 0, 1e30, 0, "largest absolute gradient; 0: off"),

@@ -9,16 +9,32 @@ static size_t confusion_bytes(const cug_net *n) {
     return (size_t)n->opt.classes * (size_t)n->opt.classes * sizeof(int64_t);
 }
 
-/* Stretches of segments treated alike; the padding between two of them is zero and stays so under every update. */
+/* A layer's weight as rows (outputs) and columns (all else); a gain or a bias is none. */
+static int is_matrix(const cug_segment *s) { return s->is_weight && s->ndim >= 2; }
+
+/* Stretches of segments treated alike; the padding between two of them is zero and stays so under every update.
+ * Matrices are those between the first layer's and the last's. */
 static cug_status find_runs(cug_net *n) {
     const cug_graph *g = n->g;
+    int first = 0, last = g->n_segments - 1, matrices = 0;
+    while (first < last && !is_matrix(&g->segments[first])) first++;
+    while (last > first && !is_matrix(&g->segments[last])) last--;
     n->runs = calloc((size_t)g->n_segments + 1, sizeof *n->runs);
     if (!n->runs) return cug_fail(CUG_ENOMEM, "out of memory for %d parameter segments", g->n_segments);
     for (int i = 0; i < g->n_segments; i++) {
         const cug_segment *s = &g->segments[i];
         if (!cug_segment_trained(s)) continue;
-        n->runs[n->n_runs++] = (cug_param_run){s->offset, s->count, s->is_weight};
+        cug_param_run *r = &n->runs[n->n_runs++];
+        *r = (cug_param_run){.offset = s->offset, .count = s->count, .decay = s->is_weight};
+        if (i <= first || i >= last || !is_matrix(s)) continue;
+        r->rows = s->dims[0];
+        r->cols = (int)(s->count / (size_t)s->dims[0]);
+        matrices++;
     }
+    if (n->n_state && n->opt.opt.kind == CUG_OPT_MUON && !matrices)
+        return cug_fail(CUG_ECONFIG_VALUE, "optimizer muon: the model has no trained weights between its first layer's "
+                                           "and its last layer's, which are adamw's: use adamw");
+    if (n->n_state) n->ex.workspace_bytes = n->be->optimizer->workspace(n->ex.device, &n->opt.opt, n->runs, n->n_runs);
     return CUG_OK;
 }
 
@@ -45,6 +61,7 @@ static cug_status allocate(cug_net *n) {
         CUG_TRY(zeroed(n, &n->grads, flat_bytes(n)));
         for (int i = 0; i < n->n_state; i++) CUG_TRY(zeroed(n, &n->state[i], flat_bytes(n)));
     }
+    if (n->ex.workspace_bytes) CUG_TRY(n->be->alloc(n->ex.device, &n->ex.workspace, n->ex.workspace_bytes));
     CUG_TRY(n->be->alloc(n->ex.device, &n->arena, n->arena_bytes));
     CUG_TRY(zeroed(n, &n->pixels, n->max_batch * n->pixel_bytes));
     CUG_TRY(zeroed(n, &n->labels, n->max_batch * sizeof(int32_t)));
@@ -109,9 +126,9 @@ void cug_net_free(cug_net *n) {
         cug_plan_free(n->train[i]);
         cug_plan_free(n->eval[i]);
     }
-    void *owned[] = {n->params, n->grads,      n->state[0],   n->state[1], n->arena,     n->pixels,
-                     n->labels, n->ids,        n->step,       n->metrics,  n->confusion, n->table,
-                     n->cursor, n->all_pixels, n->all_labels, n->order,    n->shifts,    n->unmoved};
+    void *owned[] = {n->params,     n->grads, n->state[0], n->state[1],  n->arena,       n->pixels, n->labels,
+                     n->ids,        n->step,  n->metrics,  n->confusion, n->table,       n->cursor, n->all_pixels,
+                     n->all_labels, n->order, n->shifts,   n->unmoved,   n->ex.workspace};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) n->be->free(n->ex.device, owned[i]);
     free(n->runs);
     free(n->rows);
@@ -122,7 +139,7 @@ void cug_net_memory_used(const cug_net *n, cug_net_memory *m) {
     size_t rows = n->train[0] ? CUG_NET_ROWS * sizeof *n->table + sizeof *n->cursor : 0;
     m->params = flat_bytes(n);
     m->grads = n->train[0] ? flat_bytes(n) : 0;
-    m->state = (size_t)n->n_state * flat_bytes(n);
+    m->state = (size_t)n->n_state * flat_bytes(n) + n->ex.workspace_bytes;
     m->arena = n->arena_bytes;
     m->batch = n->max_batch * (cug_value_count(&n->g->values[0]) + 2 * sizeof(int32_t));
     m->data = cug_net_hold_bytes(n->g, (size_t)n->count, (size_t)n->order_count);

@@ -13,7 +13,7 @@ typedef struct net_replay {
 struct cug_net {
     const cug_graph *g;
     const cug_backend *be;
-    cug_exec ex;
+    cug_exec ex; /* its workspace is the optimizer's; plans bring their own */
     cug_net_options opt;
     int n_state;
     cug_plan *train[CUG_NET_MAX_SIZES], *eval[CUG_NET_MAX_SIZES];

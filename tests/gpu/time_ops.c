@@ -26,7 +26,7 @@ typedef struct work {
 static cug_status run_update(const stopwatch *s, work_kind kind) {
     const cug_opt_params adam = {.kind = CUG_OPT_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     const probe *p = s->p;
-    const cug_param_run run = {0, p->g->flat_count, 1};
+    const cug_param_run run = {.count = p->g->flat_count, .decay = 1};
     const int n = (int)run.count;
     const cug_tensor w = cug_tensor1(p->buf.params, CUG_F32, n), g = cug_tensor1(p->buf.grads, CUG_F32, n);
     const cug_tensor m = cug_tensor1(s->state[0], CUG_F32, n), v = cug_tensor1(s->state[1], CUG_F32, n);

@@ -6,6 +6,7 @@ numbers against Random123 (through the package randomgen), and two whole trainin
 Scalars are rounded to float32, as cuglyph keeps them, before PyTorch sees them. Everything is float64.
 """
 import gzip
+import inspect
 import os
 import sys
 
@@ -25,10 +26,44 @@ f32 = lambda v: float(np.float32(v))
 # --- optimizers -----------------------------------------------------------------------------------------------------------
 
 N, STEPS, KEPT = 16, 100, 5  # weights, of which the first half decays; steps; one in so many is kept
-SGD, MOMENTUM, NESTEROV, ADAM, ADAMW = range(5)
+SGD, MOMENTUM, NESTEROV, ADAM, ADAMW, MUON = range(6)
 rng = np.random.default_rng(3)
 START = rng.normal(size=N).astype(np.float32)
 GRADIENTS = (rng.normal(size=(STEPS, N)) * rng.uniform(0.05, 3, size=(1, N))).astype(np.float32)
+
+
+# PyTorch's Muon iterates in bfloat16 whatever the weights are; the same code, in float64.
+MODULE = sys.modules["torch.optim._muon"]
+exec(inspect.getsource(MODULE._zeropower_via_newtonschulz).replace("torch.bfloat16", "torch.float64"), vars(MODULE))
+
+
+def muon(name, rows, cols, lr, scale, mu=0.95, decay=0.0, l2=0, clip_norm=0, clip_value=0):
+    """A matrix by torch.optim.Muon and five biases by AdamW, whose lr is the schedule's; Muon's is `scale` times that."""
+    lr, scale, mu, decay, l2, clip_norm, clip_value = map(f32, (lr, scale, mu, decay, l2, clip_norm, clip_value))
+    draw, n, betas, eps = np.random.default_rng(rows * 100 + cols), rows * cols + 5, (f32(0.9), f32(0.999)), f32(1e-8)
+    start = draw.normal(size=n).astype(np.float32)
+    gradients = (draw.normal(size=(STEPS, n)) * draw.uniform(0.05, 3, size=(1, n))).astype(np.float32)
+    w, b = (torch.tensor(part, dtype=torch.float64, requires_grad=True)
+            for part in (start[:-5].reshape(rows, cols), start[-5:]))
+    opts = [torch.optim.Muon([w], lr=lr * scale, weight_decay=decay, momentum=mu, nesterov=True, adjust_lr_fn="original"),
+            torch.optim.AdamW([b], lr=lr, betas=betas, eps=eps, weight_decay=0)]
+    seen = []
+    for t in range(STEPS):
+        g = torch.tensor(gradients[t].astype(np.float64))
+        w.grad, b.grad = g[:-5].reshape(rows, cols).clone(), g[-5:].clone()
+        if clip_norm:
+            torch.nn.utils.clip_grad_norm_([w, b], clip_norm)
+        if clip_value:
+            torch.nn.utils.clip_grad_value_([w, b], clip_value)
+        if l2:
+            w.grad += torch.autograd.grad(l2 / 2 * (w**2).sum(), w)[0]
+        for opt in opts:
+            opt.step()
+        if t % KEPT == KEPT - 1:
+            seen.append(torch.cat([w.reshape(-1), b]).detach().numpy().copy())
+    numbers = np.array([lr, mu, *betas, eps, decay, 0, l2, clip_value, clip_norm, scale, rows])
+    fix.sample("optimizers", name, [fix.call("trajectory", [MUON, n, n - 5, STEPS, KEPT],
+                                             {"w": start, "g": gradients, "numbers": numbers}, {"w": np.array(seen)})])
 
 
 def trajectory(name, kind, lr, mu=0, beta1=0.9, beta2=0.999, eps=1e-8, decay=0, l1=0, l2=0, clip_value=0, clip_norm=0):
@@ -86,6 +121,9 @@ for kind, name in ((ADAM, "adam"), (ADAMW, "adamw")):
     trajectory(name + ", clip_value", kind, 0.01, clip_value=0.5, **own)
 trajectory("adamw, no decay", ADAMW, 0.01)
 trajectory("adamw, decay 0.3", ADAMW, 0.01, decay=0.3)
+muon("muon, wide", 6, 10, 0.001, 20)
+muon("muon, tall, decay 0.05, l2", 10, 6, 0.002, 10, decay=0.05, l2=0.1)
+muon("muon 0.5, clip_norm, clip_value", 7, 3, 0.003, 5, mu=0.5, clip_norm=3, clip_value=0.7)
 for absent in ("dampening", "maximize", "amsgrad", "RMSprop"):
     fix.not_applicable("optimizers", absent)
 

@@ -412,7 +412,7 @@ static void check_mean(op_world *w, const sample_call *c, const op_call *call) {
 
 /* 1 when something was compared. */
 static int run_pass(op_world *w, const sample_call *c, const pass *p, const any_shape *s, int index) {
-    static const cug_param_run one_run = {0, 0, 1};
+    static const cug_param_run one_run = {.decay = 1};
     cug_param_run run = one_run;
     op_call call = {.op = p->title,
                     .name = c->name,

@@ -37,6 +37,10 @@ static cug_status grad_norm(const cug_backend *be, const cug_tensor *const *t, c
     return be->optimizer->grad_norm(t[0]->ptr, t[1], NULL, c->aux, c->index, ex);
 }
 
+static size_t workspace(const cug_backend *be, const cug_device *d, const op_call *c) {
+    return be->optimizer->workspace(d, c->shape, c->aux, c->index);
+}
+
 static op_slot input(const char *name, size_t n, const double *data) {
     return (op_slot){.name = name, .role = OP_IN, .dtype = CUG_F64, .count = n, .data = data};
 }
@@ -57,11 +61,12 @@ static void measure(op_world *w, op_side *s, const op_call *like, const op_slot 
     if (op_run(w, s, &c) == 1) memcpy(step, s->first[0] + OP_GUARD, sizeof *step);
 }
 
-/* shape: kind, weights, how many of them decay, steps, one in so many is kept. */
-static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_params *p, double lr) {
+/* shape: kind, weights, how many of them decay (with muon: are a matrix of `rows`), steps, one in so many is kept. */
+static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_params *p, double lr, int rows) {
     size_t n = (size_t)c->shape[1], decayed = (size_t)c->shape[2];
     const double *g = sample_reals(c, "in", "g", NULL), *want = sample_reals(c, "want", "w", NULL);
-    const cug_param_run runs[] = {{0, decayed, 1}, {decayed, n - decayed, 0}};
+    cug_param_run runs[] = {{.count = decayed, .decay = 1}, {.offset = decayed, .count = n - decayed}};
+    if (p->kind == CUG_OPT_MUON) runs[0].rows = rows, runs[0].cols = (int)decayed / rows;
     const double *now[3] = {sample_reals(c, "in", "w", NULL), op_memory(w, n * 8), op_memory(w, n * 8)};
     double tol = s->be->real == CUG_F64 ? UPDATE_RTOL : UPDATE_RTOL_F32;
     for (int t = 0, steps = steps_to_go(c->shape[3]); t < steps; t++) {
@@ -69,7 +74,13 @@ static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_pa
                          .lr = (float)lr,
                          .bias_corr1 = (float)(1 - pow((double)p->beta1, t + 1)),
                          .bias_corr2 = (float)(1 - pow((double)p->beta2, t + 1))};
-        op_call call = {.op = "update", .name = c->name, .shape = p, .aux = runs, .index = 2, .run = update};
+        op_call call = {.op = "update",
+                        .name = c->name,
+                        .shape = p,
+                        .aux = runs,
+                        .index = 2,
+                        .run = update,
+                        .workspace = workspace};
         call.table = offsetof(cug_backend, optimizer);
         call.slots[G] = input("g", n, g + (size_t)t * n);
         if (p->clip_norm > 0) measure(w, s, &call, &call.slots[G], &step);
@@ -95,8 +106,8 @@ static void walk(op_world *w, op_side *s, const sample_call *c, const cug_opt_pa
 static void trajectory(op_world *w, const sample_call *c) {
     size_t n = 0, steps = (size_t)c->shape[3], all = (size_t)c->shape[1] * steps, got = 0, kept = 0;
     const double *v = sample_reals(c, "in", "numbers", &n);
-    if (!v || n != 10 || !sample_reals(c, "in", "w", NULL) || !sample_reals(c, "in", "g", &got) || got != all ||
-        !sample_reals(c, "want", "w", &kept) || kept != all / (size_t)c->shape[4]) {
+    if (!v || (n != 10 && n != 12) || !sample_reals(c, "in", "w", NULL) || !sample_reals(c, "in", "g", &got) ||
+        got != all || !sample_reals(c, "want", "w", &kept) || kept != all / (size_t)c->shape[4]) {
         complain(w, c);
         return;
     }
@@ -109,9 +120,10 @@ static void trajectory(op_world *w, const sample_call *c) {
                               .l1 = (float)v[6],
                               .l2 = (float)v[7],
                               .clip_value = (float)v[8],
-                              .clip_norm = (float)v[9]};
+                              .clip_norm = (float)v[9],
+                              .matrix_lr_scale = n > 11 ? (float)v[10] : 0};
     op_side *s;
-    for (int i = 0; (s = nth_side(w, i)); i++) walk(w, s, c, &p, v[0]);
+    for (int i = 0; (s = nth_side(w, i)); i++) walk(w, s, c, &p, v[0], n > 11 ? (int)v[11] : 0);
 }
 
 /* --- schedules ---------------------------------------------------------------------------------------------------- */

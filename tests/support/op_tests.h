@@ -23,6 +23,7 @@ void op_test_metrics(op_world *w);
 void op_test_update_closed(op_world *w);
 void op_test_update(op_world *w);
 void op_test_update_gate(op_world *w);
+void op_test_muon(op_world *w);
 void op_test_grad_norm(op_world *w);
 
 /* All of the above, for a loop. */
@@ -48,6 +49,7 @@ static const struct {
     {"update, closed", op_test_update_closed},
     {"update", op_test_update},
     {"update, gate", op_test_update_gate},
+    {"muon", op_test_muon},
     {"grad_norm", op_test_grad_norm},
 };
 #define OP_TESTS ((int)(sizeof op_tests / sizeof *op_tests))

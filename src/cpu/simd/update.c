@@ -32,6 +32,16 @@ CUG_INLINE void momentum(float *restrict w, float *restrict m, const float *rest
     }
 }
 
+/* Nesterov's direction for Muon: w is only read, the direction goes to u_out. */
+CUG_INLINE void ahead(const float *restrict w, float *restrict m, float *restrict u_out, const float *restrict g,
+                      cug_update u, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float d = shaped(g[i], w[i], &u), mi = u.momentum * m[i] + d;
+        m[i] = mi;
+        u_out[i] = d + u.momentum * mi;
+    }
+}
+
 void CUG_SYM(update)(float *restrict w, float *restrict m, float *restrict v, const float *restrict g,
                      const cug_update *u, size_t n) {
     int plain = u->scale == 1 && isinf(u->clip_value) && u->l1 == 0 && u->l2 == 0;
@@ -53,6 +63,9 @@ void CUG_SYM(update)(float *restrict w, float *restrict m, float *restrict v, co
             adam(w, m, v, g, *u, n, 1);
         else
             adam(w, m, v, g, *u, n, 0);
+        break;
+    case CUG_OPT_MUON:
+        ahead(w, m, v, g, *u, n);
         break;
     }
 }
