@@ -265,11 +265,17 @@ static cug_status truth_open(truth_run *r, const bench_case *c, const truth_run 
 }
 
 static cug_status truth_call(truth_run *r, const truth_run *truth, const bench_case *c, cug_device *dev) {
-    const cug_exec ex = {.device = dev};
+    cug_exec ex = {.device = dev};
     const cug_backend *ref = &cug_backend_ref;
+    cug_status st;
     if (c->reference) return c->reference(ref, r->arg, truth->arg, c, &ex);
-    if (c->prime && r == truth) CUG_TRY(c->prime(ref, r->arg, c, &ex));
-    return c->run(ref, r->arg, c, &ex);
+    ex.workspace_bytes = c->workspace ? c->workspace(ref, dev, c) : 0;
+    CUG_TRY(ref->alloc(dev, &ex.workspace, ex.workspace_bytes ? ex.workspace_bytes : 1));
+    if (c->prime && r == truth) CUG_GOTO(c->prime(ref, r->arg, c, &ex));
+    st = c->run(ref, r->arg, c, &ex);
+cleanup:
+    ref->free(dev, ex.workspace);
+    return st;
 }
 
 static int wants_terms(const bench_case *c) {
