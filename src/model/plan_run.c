@@ -138,7 +138,10 @@ cug_status cug_plan_track(cug_plan *p, const cug_exec *ex) {
     for (int i = 0; i < p->n_ops; i++) {
         const plan_op *op = &p->ops[i];
         const op_def *def = op_def_of(op->node.op);
-        cug_status st = def->track ? def->track(p->be, op, ex) : CUG_OK;
+        if (!def->track) continue;
+        range_push(p->be, "statistics");
+        cug_status st = def->track(p->be, op, ex);
+        range_pop(p->be);
         if (st != CUG_OK) return cug_fail_at(st, "layer %s, running statistics", op->node.name);
     }
     return CUG_OK;

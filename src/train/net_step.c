@@ -53,9 +53,6 @@ static cug_status grad_norm(cug_net *n, cug_plan *p) {
     return n->be->optimizer->grad_norm(n->step, &g, &loss, n->runs, n->n_runs, &n->ex);
 }
 
-/* After the norm: a step that failed leaves the running statistics alone too. */
-static cug_status track(cug_net *n, cug_plan *p) { return cug_plan_track(p, &n->ex); }
-
 static cug_status update(cug_net *n, cug_plan *p) {
     cug_tensor w = flat(n, n->params), g = flat(n, n->grads);
     cug_tensor m = flat(n, n->state[0]), v = flat(n, n->state[1]);
@@ -113,7 +110,7 @@ static cug_status train_work(cug_net *n, cug_plan *p) {
     CUG_TRY(cug_plan_loss(p, &n->ex));
     CUG_TRY(cug_plan_backward(p, &n->ex));
     CUG_TRY(under(n, "gradient norm", grad_norm, p));
-    CUG_TRY(under(n, "statistics", track, p));
+    CUG_TRY(cug_plan_track(p, &n->ex)); /* after the norm: a step that failed leaves them alone, too */
     CUG_TRY(under(n, "optimizer", update, p));
     return under(n, "metrics", train_metrics, p);
 }
