@@ -54,11 +54,9 @@ static __global__ void __launch_bounds__(kBlock)
 
 static __global__ void __launch_bounds__(kBlock)
     bias_bwd_parts_kernel(float *db, const float *part, int C, int parts, int accumulate) {
-    int c = (int)(blockIdx.x * kBlock + threadIdx.x);
-    if (c >= C) return;
-    double sum = accumulate ? (double)db[c] : 0;
-    for (int i = 0; i < parts; i++) sum += (double)part[(size_t)i * (size_t)C + (size_t)c];
-    db[c] = (float)sum;
+    const int c = (int)(blockIdx.x * kSumColumns + threadIdx.x % kSumColumns);
+    const double sum = column_sum(part, (size_t)C, (size_t)c, parts);
+    if (threadIdx.x < kSumColumns && c < C) db[c] = (float)(accumulate ? (double)db[c] + sum : sum);
 }
 
 extern "C" cudaError_t cug_cuda_bias_fwd(float *y, const float *x, const float *b, const cug_bias_shape *s,
@@ -80,6 +78,6 @@ extern "C" cudaError_t cug_cuda_bias_bwd(float *dx, float *db, const float *dy, 
     err = CUG_LAUNCH(bias_bwd_columns_kernel, dim3(blocks_for((size_t)s->C, kColumns), (unsigned)parts), kBlock, 0,
                      stream, parts > 1 ? (float *)workspace : db, dy, s->rows, s->C, a_part, parts > 1 ? 0 : add);
     if (err != cudaSuccess || parts == 1) return err;
-    return CUG_LAUNCH(bias_bwd_parts_kernel, blocks_for((size_t)s->C, kBlock), kBlock, 0, stream, db,
+    return CUG_LAUNCH(bias_bwd_parts_kernel, blocks_for((size_t)s->C, kSumColumns), kBlock, 0, stream, db,
                       (const float *)workspace, s->C, parts, add);
 }

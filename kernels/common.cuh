@@ -29,6 +29,23 @@ struct Divisor {
     }
 };
 
+constexpr int kSumColumns = 32, kSumLanes = kBlock / kSumColumns; // of column_sum: 32 columns a block, 8 threads each
+
+// Sum of part[p * stride + i] over p < parts, for threads 0..31 of the block (threadIdx.x is the column's place in it):
+// each lane takes every eighth part, and lanes are added in order, all in double. All threads of the block must call.
+static __device__ __forceinline__ double column_sum(const float *part, size_t stride, size_t i, int parts) {
+    __shared__ double share[kSumLanes][kSumColumns];
+    const int column = (int)threadIdx.x % kSumColumns, lane = (int)threadIdx.x / kSumColumns;
+    double sum = 0;
+    if (i < stride)
+        for (int p = lane; p < parts; p += kSumLanes) sum += (double)part[(size_t)p * stride + i];
+    share[lane][column] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int l = 0; l < kSumLanes; l++) sum += share[l][column];
+    return sum;
+}
+
 constexpr float kSqrtHalf = 0.70710678118654752f;   // 1 / sqrt(2)
 constexpr float kNormalPeak = 0.39894228040143268f; // 1 / sqrt(2 pi)
 

@@ -68,27 +68,37 @@ struct StorePooled {
 };
 
 // g = gradient of the convolution's output: dy times the activation's derivative, at the winner; zero elsewhere. One
-// thread an element of g.
+// thread a window's channel; windows that an odd row or column leaves incomplete are written as zeros.
 static __global__ void __launch_bounds__(kBlock)
-    conv_block_bwd_spread_kernel(float *g, const float *dy, const float *y, const uint8_t *saved, size_t count, int P,
-                                 int Q, int K, int pool_h, int pool_w, int act, float slope) {
-    size_t at = (size_t)blockIdx.x * kBlock + threadIdx.x;
-    if (at >= count) return;
-    if (!saved) { // no pooling
-        g[at] = dy[at] * activation_slope(act, slope, y[at]);
-        return;
-    }
-    const int k = (int)(at % (size_t)K), q = (int)(at / (size_t)K % (size_t)Q);
-    const int p = (int)(at / (size_t)K / (size_t)Q % (size_t)P);
-    const size_t n = at / (size_t)K / (size_t)Q / (size_t)P;
+    conv_block_bwd_spread_kernel(float *g, const float *dy, const float *y, const uint8_t *saved, int threads, int P,
+                                 int Q, int pool_h, int pool_w, Divisor by_K, Divisor by_columns, Divisor by_rows,
+                                 int act, float slope) {
+    const int at = (int)(blockIdx.x * kBlock + threadIdx.x), K = (int)by_K.d;
+    if (at >= threads) return;
+    int k, column, row;
+    const int n = by_rows.divmod(by_columns.divmod(by_K.divmod(at, &k), &column), &row);
     float v = 0.0f;
-    if (p / 2 < pool_h && q / 2 < pool_w) {
-        const size_t window = (n * (size_t)pool_h + (size_t)(p / 2)) * (size_t)pool_w + (size_t)(q / 2);
-        const unsigned winner = saved[window * (size_t)((K + 3) / 4) + (size_t)(k / 4)] >> (2 * (k % 4)) & 3;
+    int winner = -1;
+    if (row < pool_h && column < pool_w) {
+        const size_t window = ((size_t)n * (size_t)pool_h + (size_t)row) * (size_t)pool_w + (size_t)column;
         const size_t o = window * (size_t)K + (size_t)k;
-        if (winner == (unsigned)(p % 2 * 2 + q % 2)) v = dy[o] * activation_slope(act, slope, y[o]);
+        winner = saved[window * (size_t)((K + 3) / 4) + (size_t)(k / 4)] >> (2 * (k % 4)) & 3;
+        v = dy[o] * activation_slope(act, slope, y[o]);
     }
-    g[at] = v;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int p = 2 * row + i / 2, q = 2 * column + i % 2;
+        if (p < P && q < Q)
+            g[(((size_t)n * (size_t)P + (size_t)p) * (size_t)Q + (size_t)q) * (size_t)K + (size_t)k] =
+                i == winner ? v : 0.0f;
+    }
+}
+
+// The same without pooling.
+static __global__ void __launch_bounds__(kBlock)
+    conv_block_bwd_act_kernel(float *g, const float *dy, const float *y, size_t count, int act, float slope) {
+    const size_t at = (size_t)blockIdx.x * kBlock + threadIdx.x;
+    if (at < count) g[at] = dy[at] * activation_slope(act, slope, y[at]);
 }
 
 extern "C" int cug_cuda_conv_block_supports(const cug_conv_block_shape *s) {
@@ -140,9 +150,18 @@ extern "C" cudaError_t cug_cuda_conv_block_bwd(float *dx, float *dw, float *db, 
     const size_t count = (size_t)c->N * (size_t)c->P * (size_t)c->Q * (size_t)c->K;
     float *g = (float *)workspace;
     void *rest = (char *)workspace + spread_bytes(s);
-    cudaError_t err = CUG_LAUNCH(conv_block_bwd_spread_kernel, blocks_for(count, kBlock), kBlock, 0, stream, g, dy, y,
-                                 s->has_pool ? (const uint8_t *)saved : nullptr, count, c->P, c->Q, c->K, s->pool.P,
-                                 s->pool.Q, (int)s->act, s->slope);
+    cudaError_t err;
+    if (s->has_pool) {
+        const int rows = (c->P + 1) / 2, columns = (c->Q + 1) / 2;
+        const size_t threads = (size_t)c->N * (size_t)rows * (size_t)columns * (size_t)c->K;
+        if (threads > INT32_MAX) return cudaErrorInvalidValue;
+        err = CUG_LAUNCH(conv_block_bwd_spread_kernel, blocks_for(threads, kBlock), kBlock, 0, stream, g, dy, y,
+                         (const uint8_t *)saved, (int)threads, c->P, c->Q, s->pool.P, s->pool.Q, Divisor(c->K),
+                         Divisor(columns), Divisor(rows), (int)s->act, s->slope);
+    } else {
+        err = CUG_LAUNCH(conv_block_bwd_act_kernel, blocks_for(count, kBlock), kBlock, 0, stream, g, dy, y, count,
+                         (int)s->act, s->slope);
+    }
     if (dx && err == cudaSuccess) err = cug_cuda_conv2d_dgrad(dx, g, w, c, precision, accumulate, rest, stream);
     if ((dw || db) && err == cudaSuccess)
         err = cug_cuda_conv2d_wgrad(dw, db, g, x, c, precision, accumulate, rest, stream);

@@ -148,6 +148,18 @@ static __global__ void __launch_bounds__(kBlock) gemm_reduce_kernel(float *c, co
     c[i] = (float)sum;
 }
 
+// The same for many splits, whose sum one thread would be long about.
+static __global__ void __launch_bounds__(kBlock)
+    gemm_reduce_many_kernel(float *c, const float *part, const float *bias, size_t count, int N, int splits,
+                            int accumulate) {
+    const size_t i = (size_t)blockIdx.x * kSumColumns + threadIdx.x % kSumColumns;
+    double sum = column_sum(part, count, i, splits);
+    if (threadIdx.x >= kSumColumns || i >= count) return;
+    if (bias) sum += (double)bias[i % (size_t)N];
+    if (accumulate) sum += (double)c[i];
+    c[i] = (float)sum;
+}
+
 template <class A, class B, class Store>
 static inline cudaError_t gemm_launch(const GemmPlan &p, const A &a, const B &b, const Store &store,
                                       cudaStream_t stream) {
@@ -168,6 +180,9 @@ static inline cudaError_t gemm(float *c, const A &a, const B &b, const float *bi
     cudaError_t err = gemm_launch(p, a, b, store, stream);
     if (err != cudaSuccess || !split) return err;
     const size_t count = (size_t)p.M * (size_t)p.N;
+    if (p.splits >= 4 * kSumLanes)
+        return CUG_LAUNCH(gemm_reduce_many_kernel, blocks_for(count, kSumColumns), kBlock, 0, stream, c,
+                          (const float *)workspace, bias, count, p.N, p.splits, accumulate);
     return CUG_LAUNCH(gemm_reduce_kernel, blocks_for(count, kBlock), kBlock, 0, stream, c, (const float *)workspace,
                       bias, count, p.N, p.splits, accumulate);
 }
