@@ -28,7 +28,8 @@ Test(config, defaults_are_the_contract) {
     cr_expect(!*c.data_dir && !*c.classes && !*c.init && !*c.freeze && *c.model);
     cr_expect(c.scale == CUG_SCALE_UNIT && c.val == 5000 && c.limit == 0);
     cr_expect(c.epochs == 5 && c.max_steps == 0 && c.batch == 128 && c.eval_batch == 256 && c.seed == 1);
-    cr_expect(c.optimizer == CUG_OPT_ADAM && c.lr == 0.001 && c.momentum == 0.9 && c.muon_lr == 0.02 && c.muon_momentum == 0.95);
+    cr_expect(c.optimizer == CUG_OPT_ADAM && c.lr == 0.001 && c.momentum == 0.9 && c.muon_lr == 0.02 &&
+              c.muon_momentum == 0.95);
     cr_expect(c.beta1 == 0.9 && c.beta2 == 0.999);
     cr_expect(c.eps == 1e-8 && c.weight_decay == 0.01 && c.l1 == 0 && c.l2 == 0 && !c.clip_value && !c.clip_norm);
     cr_expect(c.schedule == CUG_SCHED_CONSTANT && c.min_lr == 0 && c.gamma == 0.1 && c.step_epochs == 1);

@@ -28,8 +28,8 @@ CUG_API cug_status cug_predictor_open(cug_predictor **out, const cug_predict_opt
 CUG_API void cug_predictor_close(cug_predictor *p); /* NULL is safe */
 CUG_API const cug_predictor_info *cug_predictor_about(const cug_predictor *p);
 
-/* pixels (n, H, W, C) as the training data's, before any crop; probabilities (n, classes) by cug_probabilities; predicted (n). An
- * image's answer does not depend, to the bit, on the images beside it. */
+/* pixels (n, H, W, C) as the training data's, before any crop; probabilities (n, classes) by cug_probabilities;
+ * predicted (n). An image's answer does not depend, to the bit, on the images beside it. */
 CUG_API cug_status cug_predict(cug_predictor *p, const uint8_t *pixels, size_t n, float *probabilities,
                                int32_t *predicted);
 
