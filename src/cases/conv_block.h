@@ -40,6 +40,9 @@ static const conv_block_case conv_block_cases[] = {
     BLOCK("cifar block 3", 0, 3, 6, 6, 64, 64, 3, 3, 1, 0, 0, 0, 0),
     BLOCK("sprint block 1", 0, 3, 28, 28, 1, 24, 5, 5, 1, 0, 2, 2, 0),
     BLOCK("sprint block 2", 0, 3, 12, 12, 24, 32, 3, 3, 1, 0, 2, 2, 0),
+    BLOCK("3x3, part vectors, pool", 0, 3, 9, 8, 9, 40, 3, 3, 1, 0, 2, 2, 0),
+    BLOCK("3x3, many channels, pool", 0, 1, 6, 7, 130, 18, 3, 3, 1, 1, 2, 2, 0),
+    BLOCK("3x3, long rows, pool", 0, 2, 6, 106, 8, 8, 3, 3, 1, 0, 2, 2, 0),
     BLOCK("cnn-d block 1, batch 64", 1, 64, 28, 28, 1, 32, 3, 3, 1, 0, 2, 2, 0),
     BLOCK("cnn-d block 2, batch 33", 1, 33, 13, 13, 32, 64, 3, 3, 1, 0, 2, 2, 0),
 };

@@ -34,6 +34,12 @@ typedef struct cug_cpu_conv_grads {
 } cug_cpu_conv_grads;
 void cug_cpu_conv_bwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, const cug_cpu_conv_grads *t);
 
+/* conv_winograd.c: whether it takes this shape, and then the forward pass. */
+int cug_cpu_conv_winograd(const cug_cpu_conv *g);
+size_t cug_cpu_conv_winograd_workspace(const cug_device *dev, const cug_cpu_conv *g);
+void cug_cpu_conv_winograd_fwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, float *y, uint8_t *arg,
+                               const float *x, const float *w, const float *b);
+
 /* Floats of one image, and of one with its padding. */
 static inline size_t cpu_conv_image(const cug_cpu_conv *g) { return (size_t)g->s.H * (size_t)g->s.W * (size_t)g->s.C; }
 static inline size_t cpu_conv_frame(const cug_cpu_conv *g) { return (size_t)g->Hp * (size_t)g->Wp * (size_t)g->s.C; }

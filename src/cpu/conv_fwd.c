@@ -1,5 +1,6 @@
-/* conv_fwd.c - direct convolution on channels-last images: no patch matrix, since each filter row meets one contiguous
- * stretch of the image. With pooling, whole windows are computed at once and only their maxima leave the registers. */
+/* conv_fwd.c - direct convolution on channels-last images (3x3 before pooling: conv_winograd.c): no patch matrix, since
+ * each filter row meets one contiguous stretch of the image. With pooling, whole windows are computed at once and only
+ * their maxima leave the registers. */
 #include "cpu/conv.h"
 #include <string.h>
 
@@ -99,6 +100,10 @@ static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
 
 void cug_cpu_conv_fwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, float *y, uint8_t *arg,
                       const float *x, const float *w, const float *b) {
+    if (cug_cpu_conv_winograd(g)) {
+        cug_cpu_conv_winograd_fwd(dev, workspace, g, y, arg, x, w, b);
+        return;
+    }
     cug_cpu_scratch m = {workspace, 0};
     fwd_job j = {.dev = dev, .g = g, .y = y, .arg = arg, .x = x, .bias = b};
     fwd_layout(&m, dev, g, &j);
@@ -108,6 +113,7 @@ void cug_cpu_conv_fwd(const cug_device *dev, void *workspace, const cug_cpu_conv
 }
 
 size_t cug_cpu_conv_fwd_workspace(const cug_device *dev, const cug_cpu_conv *g) {
+    if (cug_cpu_conv_winograd(g)) return cug_cpu_conv_winograd_workspace(dev, g);
     cug_cpu_scratch m = {0};
     fwd_job j;
     fwd_layout(&m, dev, g, &j);

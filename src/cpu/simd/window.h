@@ -1,0 +1,36 @@
+/* window.h - what a 2x2 pooling window keeps of its four values: their maximum and which it was. */
+#ifndef CUG_SIMD_WINDOW_H
+#define CUG_SIMD_WINDOW_H
+
+#include "cpu/simd/vec.h"
+#if defined CUG_ISA_avx512
+#include <immintrin.h>
+#endif
+
+/* Running maximum of a window: the first of equals stays, the first NaN wins. */
+CUG_INLINE void window_take(vf *best, vi *which, vf x, int i) {
+#if defined CUG_ISA_avx512
+    __m512 b = (__m512)*best;
+    __mmask16 better = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(b, b, _CMP_ORD_Q), (__m512)x, b, _CMP_NLE_UQ);
+    *best = (vf)_mm512_mask_mov_ps(b, better, (__m512)x);
+    *which = (vi)_mm512_mask_mov_epi32((__m512i)*which, better, _mm512_set1_epi32(i));
+#else
+    vi better = ~(x <= *best) & (*best == *best);
+    *best = vselect(better, x, *best);
+    *which = (better & i) | (~better & *which);
+#endif
+}
+
+/* One vector of channels: activation and maximum of x to c, the winner to arg (NULL: not wanted). ReLU of the maximum
+ * is the maximum of ReLU; who wins a window without a positive value is then of no account. */
+CUG_INLINE void window_out(const vf x[4], cug_act_kind act, vf slope, float *c, uint8_t *arg) {
+    cug_act_kind late = act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE, early = late ? CUG_ACT_NONE : act;
+    vf best = early ? vact(x[0], early, slope) : x[0];
+    vi which = {0};
+#pragma GCC unroll 3
+    for (int i = 1; i < 4; i++) window_take(&best, &which, early ? vact(x[i], early, slope) : x[i], i);
+    vstore(c, vact(best, late, slope));
+    if (arg) *(vb_mem *)arg = __builtin_convertvector(which, vb);
+}
+
+#endif
