@@ -17,6 +17,7 @@ import time
 from datetime import datetime, timezone
 
 from contenders import BATCH, HERE, PEERS, Dropped, Ours, Peer
+from recipe import measure as measure_recipe
 from report import markdown, say_pair
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -41,6 +42,7 @@ def options():
     p.add_argument("--only", default="", help="these alone, like torch,jax (torch: all of its variants)")
     p.add_argument("--skip", default="", help="without these")
     p.add_argument("--no-cold", action="store_true", help="leave memory and cold starts out")
+    p.add_argument("--no-recipe", action="store_true", help="leave the recipe of cuglyph sprint out")
     p.add_argument("--cold-limit", type=float, default=60, help="a cold start is stopped after so many seconds (default 60)")
     p.add_argument("--json", help="a file for everything measured")
     p.add_argument("--record", metavar="NAME", help="also bench/results/NAME.md and NAME.json")
@@ -227,6 +229,12 @@ def main():
             c.close()
         report["results"] = session.results
         report["cold"] = [] if o.no_cold or "cnn-d" not in o.models.split(",") else session.cold()
+        report["recipe"] = None
+        if not o.no_recipe:
+            try:
+                report["recipe"] = measure_recipe(o, lambda name: wanted(o, name), note, session.left_out)
+            except (Dropped, subprocess.CalledProcessError, OSError) as e:
+                session.left_out.append({"name": "sprint's recipe", "why": str(e).splitlines()[0]})
         report["kernels"] = []
         if o.onednn and o.device == "cpu" and wanted(o, "onednn"):
             try:
