@@ -11,19 +11,19 @@ static cug_status made(const json_t *v) {
     return v ? CUG_OK : cug_fail(CUG_ENOMEM, "out of memory for the report (or text that is not UTF-8)");
 }
 
-/* The command as typed, blanks quoted; argv[0] is the subcommand. */
-static void join(char *out, size_t n, int argc, char **argv) {
-    size_t used = (size_t)snprintf(out, n, "cuglyph bench");
+/* The command as typed, blanks quoted. */
+static void join(char *out, size_t n, const char *program, int argc, char **argv) {
+    size_t used = (size_t)snprintf(out, n, "%s", program);
     for (int i = 0; i < argc && used + 1 < n; i++)
         used += (size_t)snprintf(out + used, n - used, strpbrk(argv[i], " ;'\"") ? " '%s'" : " %s", argv[i]);
 }
 
-cug_status bench_report_open(bench_report *r, const char *kind, int argc, char **argv) {
+cug_status bench_report_open(bench_report *r, const char *kind, const char *program, int argc, char **argv) {
     char date[32], cpu[256], os[256], command[1024];
     host_date(date, sizeof date);
     host_cpu(cpu, sizeof cpu);
     host_system(os, sizeof os);
-    join(command, sizeof command, argc, argv);
+    join(command, sizeof command, program, argc, argv);
     r->rows = json_array();
     r->devices = json_array();
     r->root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:O, s:O}", "bench", kind, "version", CUG_VERSION, "date",

@@ -13,7 +13,7 @@ typedef struct bench_report {
 } bench_report;
 
 /* kind: "kernels", "train", "infer". */
-cug_status bench_report_open(bench_report *r, const char *kind, int argc, char **argv);
+cug_status bench_report_open(bench_report *r, const char *kind, const char *program, int argc, char **argv);
 void bench_report_close(bench_report *r);
 
 cug_status bench_report_device(bench_report *r, const char *device, int threads, const bench_roof *roof);

@@ -210,7 +210,8 @@ cug_status bench_steps_run(bench_steps *out, const bench_steps_options *o) {
     cug_status st;
     memset(out, 0, sizeof *out);
     out->joules = -1;
-    const cug_device_options d = {.ordinal = o->ordinal, .threads = o->threads};
+    const cug_device_options d = {
+        .ordinal = o->ordinal, .threads = o->threads, .precision = o->precision, .conv = o->conv, .gemm = o->gemm};
     CUG_GOTO(make_images(&s));
     CUG_GOTO(o->be->open(&s.dev, &d));
     snprintf(out->device, sizeof out->device, "%s", o->be->describe(s.dev));

@@ -18,6 +18,8 @@ typedef struct bench_part {
 typedef struct bench_steps_options {
     const cug_backend *be;
     int ordinal, threads;
+    cug_precision precision;
+    cug_choice conv, gemm; /* cuda: whose code runs; a library's choice of plan is not in the time */
     const cug_graph *graph;
     int batch;
     int steps;    /* timed together, as one measurement; 0: 1 */

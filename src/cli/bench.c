@@ -60,6 +60,26 @@ int bench_cli_list(const char *text, long long lo, long long hi, int *out, int *
     return -1;
 }
 
+static int precision_mask(const char *list, int *mask) {
+    for (*mask = 0;; list++) {
+        const size_t n = strcspn(list, ",");
+        int p = 0;
+        while (cug_precision_name((cug_precision)p) && (strlen(cug_precision_name((cug_precision)p)) != n ||
+                                                        strncmp(list, cug_precision_name((cug_precision)p), n) != 0))
+            p++;
+        if (!cug_precision_name((cug_precision)p)) return -1;
+        *mask |= 1 << p;
+        list += n;
+        if (!*list) return 0;
+    }
+}
+
+int bench_cli_precisions(const char *command, const char *list, int *mask) {
+    return list && precision_mask(list, mask) == 0
+               ? 0
+               : cli_usage(command, "--precision needs fp32, tf32, bf16 or several of them, like fp32,bf16");
+}
+
 static int seconds(const char *text, double *out) {
     char *end;
     errno = 0;

@@ -27,6 +27,9 @@ void bench_cli_help(void);
 /* "1,2,4" into numbers of [lo, hi]; 0 on success. */
 int bench_cli_list(const char *text, long long lo, long long hi, int *out, int *n);
 
+/* "fp32,bf16" into bits 1 << cug_precision. 0, or an exit status with the line written. */
+int bench_cli_precisions(const char *command, const char *list, int *mask);
+
 /* The device that --device names: its backend and number. 0, or an exit status with the line written. */
 int bench_cli_backend(const bench_cli *b, const cug_backend **be, int *ordinal);
 

@@ -33,20 +33,6 @@ static void help(void) {
     bench_cli_help();
 }
 
-static int precisions(const char *list, int *mask) {
-    for (*mask = 0;; list++) {
-        const size_t n = strcspn(list, ",");
-        int p = 0;
-        while (cug_precision_name((cug_precision)p) && (strlen(cug_precision_name((cug_precision)p)) != n ||
-                                                        strncmp(list, cug_precision_name((cug_precision)p), n) != 0))
-            p++;
-        if (!cug_precision_name((cug_precision)p)) return -1;
-        *mask |= 1 << p;
-        list += n;
-        if (!*list) return 0;
-    }
-}
-
 /* 0, or an exit status. */
 static int parse(int argc, char **argv, kernels_run *k) {
     const char *name = k->b.command, *v = NULL;
@@ -60,8 +46,7 @@ static int parse(int argc, char **argv, kernels_run *k) {
         if (got < 0) return cli_usage(name, "%s needs a value", argv[i]);
         if (got) continue;
         if ((got = cli_value(argc, argv, &i, "--precision", &v))) {
-            if (got < 0 || precisions(v, &k->o.precisions) != 0)
-                return cli_usage(name, "--precision needs fp32, tf32, bf16 or several of them, like fp32,bf16");
+            if (got < 0 || bench_cli_precisions(name, v, &k->o.precisions) != 0) return 2;
         } else if (strcmp(argv[i], "--cold") == 0)
             k->o.cold = 1;
         else if (strcmp(argv[i], "--small") == 0)
@@ -142,7 +127,7 @@ static int stopped(void) { return bench_cli_stop; }
 static int run(kernels_run *k, int argc, char **argv) {
     int rc = bench_cli_backend(&k->b, &k->o.be, &k->o.ordinal);
     if (rc) return rc;
-    cug_status st = bench_report_open(&k->report, "kernels", argc, argv);
+    cug_status st = bench_report_open(&k->report, "kernels", "cuglyph bench", argc, argv);
     k->o.limits = k->b.limits;
     k->o.limits.late = stopped;
     k->o.n_threads = k->b.n_threads;

@@ -5,11 +5,15 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define PRECISIONS (CUG_PREC_BF16 + 1)
+
 typedef struct train_run {
     bench_cli b;
     int training, small;
     const char *models[BENCH_LIST];
     int n_models, batch[BENCH_LIST], n_batch;
+    int precisions; /* 1 << cug_precision, or 0: fp32 */
+    cug_choice conv, gemm;
     bench_report report;
 } train_run;
 
@@ -23,6 +27,9 @@ static void help(int training) {
         "with steps run op by op. MODEL: a name from `cuglyph info`, a spec file, or a one-line spec. Several batches\n"
         "and threads are all combined.\n\n"
         "  --batch LIST       images a step, like 32,128,512 (default 128)\n"
+        "  --precision LIST   fp32, tf32, bf16: factors of products, GPU (default fp32)\n"
+        "  --conv WHOSE       GPU: convolutions by own kernels, cudnn or auto (default own)\n"
+        "  --gemm WHOSE       GPU: dense layers by own kernels, cublas or auto (default own)\n"
         "  --plot FILE        an SVG chart of what more work costs: images, batch, width, depth (some 20 more\n"
         "                     measurements, from the first model, batch and thread count)\n"
         "  --small            two points of each in that chart: for an emulated device\n",
@@ -34,11 +41,15 @@ static int parse(int argc, char **argv, train_run *t) {
     const char *name = t->b.command, *v = NULL;
     for (int i = 1; i < argc; i++) {
         int got = bench_cli_option(&t->b, argc, argv, &i);
+        if (!got) got = cli_whose(argc, argv, &i, name, "--conv", "cudnn", &t->conv);
+        if (!got) got = cli_whose(argc, argv, &i, name, "--gemm", "cublas", &t->gemm);
         if (got < 0) return 2;
         if (got) continue;
         if ((got = cli_value(argc, argv, &i, "--batch", &v))) {
             if (got < 0 || bench_cli_list(v, 1, 65536, t->batch, &t->n_batch) != 0)
                 return cli_usage(name, "--batch needs numbers from 1 to 65536, like 32,128");
+        } else if ((got = cli_value(argc, argv, &i, "--precision", &v))) {
+            if (bench_cli_precisions(name, got > 0 ? v : NULL, &t->precisions) != 0) return 2;
         } else if (strcmp(argv[i], "--small") == 0)
             t->small = 1;
         else if (argv[i][0] == '-')
@@ -62,7 +73,8 @@ static void show(const bench_steps *s, const bench_steps_options *o) {
     if (s->joules > 0)
         snprintf(energy, sizeof energy, "%.3g J a step, %.3g J per 1000 images", s->joules,
                  1000 * s->joules / o->batch);
-    printf("\n%s, batch %d, %s\n", o->graph->name, o->batch, s->device);
+    printf("\n%s, batch %d, %s%s%s\n", o->graph->name, o->batch, s->device, o->precision ? ", " : "",
+           o->precision ? cug_precision_name(o->precision) : "");
     if (isfinite(s->step.noise)) snprintf(noise, sizeof noise, "+-%.1f %%", 100 * s->step.noise);
     printf("  %.3f ms a step (%s, %d samples), %.0f images/s, %.1f GFLOP/s dense\n", t * 1e3, noise, s->step.n,
            o->batch / t, s->flop / t * 1e-9);
@@ -86,13 +98,14 @@ static cug_status record(train_run *t, const bench_steps *s, const bench_steps_o
     for (int i = 0; i < s->parts; i++)
         json_array_append_new(parts, json_pack("{s:s, s:f, s:f}", "name", s->part[i].name, "seconds",
                                                s->part[i].seconds, "flop", s->part[i].flop));
-    snprintf(key, sizeof key, "%s %.100s batch %d, %.64s, %d threads", t->training ? "train" : "infer", o->graph->name,
-             o->batch, o->be->name, s->threads);
-    json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:o}", "key", key, "model",
-                            o->graph->name, "batch", o->batch, "device", s->device, "threads", s->threads,
-                            "images_per_s", o->batch / s->step.median, "flop", s->flop, "memory_bytes",
-                            (json_int_t)s->memory.total, "process_peak_bytes", peak_rss(), "split_seconds",
-                            s->split_step, "split_covered", s->covered, "split", parts);
+    snprintf(key, sizeof key, "%s %.100s batch %d, %.64s, %d threads%s%s", t->training ? "train" : "infer",
+             o->graph->name, o->batch, o->be->name, s->threads, o->precision ? ", " : "",
+             o->precision ? cug_precision_name(o->precision) : "");
+    json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:i, s:s, s:f, s:f, s:I, s:f, s:f, s:f, s:o}", "key", key, "model",
+                            o->graph->name, "batch", o->batch, "device", s->device, "threads", s->threads, "precision",
+                            cug_precision_name(o->precision), "images_per_s", o->batch / s->step.median, "flop",
+                            s->flop, "memory_bytes", (json_int_t)s->memory.total, "process_peak_bytes", peak_rss(),
+                            "split_seconds", s->split_step, "split_covered", s->covered, "split", parts);
     if (!row) return cug_fail(CUG_ENOMEM, "out of memory for the report");
     json_object_set_new(row, "joules", s->joules > 0 ? json_real(s->joules) : json_null());
     cug_status st = bench_report_time(row, &s->step);
@@ -123,18 +136,22 @@ static cug_status run_model(train_run *t, bench_steps_options *o, const char *mo
     CUG_TRY(cug_model_load(&g, model));
     cug_status st = CUG_OK;
     o->graph = g;
-    for (int i = 0; i < t->n_batch; i++)
+    for (int i = 0; i < t->n_batch * PRECISIONS; i++)
         for (int k = 0; k < t->b.n_threads; k++) {
+            o->precision = (cug_precision)(i % PRECISIONS);
+            if (!(t->precisions >> o->precision & 1)) continue;
             if (bench_cli_stop) CUG_GOTO(cug_fail(CUG_EINTR, "stopped; what is above is complete"));
-            o->batch = t->batch[i];
+            o->batch = t->batch[i / PRECISIONS];
             o->threads = t->b.threads[k];
             CUG_GOTO(bench_steps_run(&s, o));
             show(&s, o);
             CUG_GOTO(record(t, &s, o));
-            if (first && !i && t->report.devices && json_array_size(t->report.devices) <= (size_t)k)
+            if (first && t->report.devices && json_array_size(t->report.devices) <= (size_t)k)
                 CUG_GOTO(bench_report_device(&t->report, s.device, s.threads, NULL));
         }
     if (first && t->b.plot) {
+        o->precision = CUG_PREC_FP32;
+        while (!(t->precisions >> o->precision & 1)) o->precision++;
         o->batch = t->batch[0];
         o->threads = t->b.threads[0];
         CUG_GOTO(chart(t, o));
@@ -159,9 +176,12 @@ int bench_train_command(int argc, char **argv, int training) {
     bench_steps_options o = {.training = training, .split = 1, .seed = 1, .limits = t.b.limits};
     o.limits.late = stopped;
     if ((rc = bench_cli_backend(&t.b, &o.be, &o.ordinal))) return rc;
+    if (!t.precisions) t.precisions = 1 << CUG_PREC_FP32;
+    o.conv = t.conv;
+    o.gemm = t.gemm;
     if (!t.n_batch) t.batch[t.n_batch++] = 128;
     if (!t.b.n_threads) t.b.n_threads = 1; /* {0}: one a core */
-    cug_status st = bench_report_open(&t.report, training ? "train" : "infer", argc, argv);
+    cug_status st = bench_report_open(&t.report, training ? "train" : "infer", "cuglyph bench", argc, argv);
     if (st == CUG_OK) bench_cli_head();
     bench_cli_catch();
     for (int i = 0; st == CUG_OK && i < t.n_models; i++) st = run_model(&t, &o, t.models[i], i == 0);

@@ -61,3 +61,16 @@ int cli_value(int argc, char **argv, int *i, const char *name, const char **valu
         return -1;
     return 1;
 }
+
+int cli_whose(int argc, char **argv, int *i, const char *command, const char *name, const char *library,
+              cug_choice *out) {
+    const char *const words[] = {"own", library, "auto"}; /* as cug_choice */
+    const char *v = NULL;
+    int got = cli_value(argc, argv, i, name, &v);
+    for (int w = 0; got > 0 && w < 3; w++)
+        if (strcmp(v, words[w]) == 0) {
+            *out = (cug_choice)w;
+            return 1;
+        }
+    return got ? (cli_usage(command, "%s needs own, %s or auto", name, library), -1) : 0;
+}

@@ -3,7 +3,7 @@
 #ifndef CUG_CLI_H
 #define CUG_CLI_H
 
-#include <cuglyph/status.h>
+#include <cuglyph/exec.h>
 
 int cmd_train(int argc, char **argv);
 int cmd_sprint(int argc, char **argv);
@@ -36,6 +36,10 @@ int cli_fancy_stderr(void);
 /* Is argv[*i] the option `name`? "--name VALUE" (moves *i on) or "--name=VALUE": 1 and *value set; another argument: 0;
  * the value is missing: -1. */
 int cli_value(int argc, char **argv, int *i, const char *name, const char **value);
+/* The same for an option that says whose code runs: own, `library` or auto. 1: taken; 0: another option; -1: wrong, the
+ * line is written. */
+int cli_whose(int argc, char **argv, int *i, const char *command, const char *name, const char *library,
+              cug_choice *out);
 
 /* A whole number in [lo, hi], nothing after it; 0 on success, -1 otherwise. */
 int cli_int(const char *text, long long lo, long long hi, long long *out);

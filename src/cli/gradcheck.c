@@ -61,20 +61,6 @@ static int precision(int argc, char **argv, int *i, cug_precision *out) {
     return k ? -1 : 0;
 }
 
-/* own, LIBRARY or auto. */
-static int whose(int argc, char **argv, int *i, const char *name, const char *library, cug_choice *out, int *rc) {
-    const char *v = 0;
-    int k = cli_value(argc, argv, i, name, &v);
-    const char *const words[] = {"own", library, "auto"}; /* as cug_choice */
-    for (int w = 0; k > 0 && w < 3; w++)
-        if (strcmp(v, words[w]) == 0) {
-            *out = (cug_choice)w;
-            return 1;
-        }
-    if (k) *rc = cli_usage("gradcheck", "%s needs own, %s or auto", name, library);
-    return k != 0;
-}
-
 static int parse(int argc, char **argv, arguments *a) {
     long long v = 0;
     int rc = 0;
@@ -83,9 +69,10 @@ static int parse(int argc, char **argv, arguments *a) {
         if (k < 0) return cli_usage("gradcheck", "--backend needs a name");
         if (!k && (k = precision(argc, argv, &i, &a->o.precision)) < 0)
             return cli_usage("gradcheck", "--precision needs fp32, tf32 or bf16");
-        if (k || whose(argc, argv, &i, "--conv", "cudnn", &a->o.conv, &rc) ||
-            whose(argc, argv, &i, "--gemm", "cublas", &a->o.gemm, &rc))
-            continue;
+        if (!k) k = cli_whose(argc, argv, &i, "gradcheck", "--conv", "cudnn", &a->o.conv);
+        if (!k) k = cli_whose(argc, argv, &i, "gradcheck", "--gemm", "cublas", &a->o.gemm);
+        if (k < 0) return 2;
+        if (k) continue;
         if (number(argc, argv, &i, "--batch", 1, 4096, &v, &rc))
             a->o.batch = (int)v;
         else if (number(argc, argv, &i, "--entries", 1, 1000000, &v, &rc))

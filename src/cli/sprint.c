@@ -100,7 +100,7 @@ static cug_status write_json(const sprint *s, const cug_config *c, const summary
     bench_report r = {0};
     char *text = NULL;
     cug_status st;
-    CUG_GOTO(bench_report_open(&r, "sprint", argc, argv));
+    CUG_GOTO(bench_report_open(&r, "sprint", "cuglyph", argc, argv));
     CUG_GOTO(cug_config_print(c, &text));
     json_t *about =
         json_pack("{s:s s:s s:i s:I s:f s:s}", "data", s->info.data, "device", s->info.device, "parameters",

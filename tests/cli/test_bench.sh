@@ -58,4 +58,7 @@ expect "training steps" 0 "images/s" "$CUGLYPH" bench train "$tiny" --batch 4,8 
 [ "$(grep -c '"key": "train ' "$dir/t.json")" -eq 4 ] && pass "two batches by two thread counts" || fail "two batches by two thread counts" "$(grep key "$dir/t.json")"
 grep -q "</svg>" "$dir/t.svg" && pass "its chart" || fail "its chart" "$(head -c 300 "$dir/t.svg")"
 expect "evaluation steps" 0 "together [0-9.]+ % of a step" "$CUGLYPH" bench infer "$tiny" --batch 8 "${quick[@]}"
+expect "steps in a precision that the CPU lacks" 1 "bf16 needs a GPU" "$CUGLYPH" bench train "$tiny" --precision bf16 "${quick[@]}"
+expect "steps in no precision" 2 "fp32, tf32, bf16" "$CUGLYPH" bench infer "$tiny" --precision half "${quick[@]}"
+expect "whose convolutions" 2 "needs own, cudnn or auto" "$CUGLYPH" bench train "$tiny" --conv cublas "${quick[@]}"
 exit $bad

@@ -19,6 +19,7 @@ if command -v python3 >/dev/null; then
     python3 - "$dir/runs.json" <<'P' && pass "the report in JSON" || fail "the report in JSON" "$(head -c 300 "$dir/runs.json")"
 import json, sys
 r = json.load(open(sys.argv[1]))
+assert r["command"].startswith("cuglyph sprint "), r["command"]
 assert len(r["rows"]) == 2 and r["summary"]["runs"] == 2 and r["recipe"]["steps"] == 4, r
 assert all(0 <= x["accuracy"] <= 100 and x["seconds"] > 0 for x in r["rows"]), r
 P
