@@ -1,8 +1,7 @@
-/* lists.c - the output gradient in the forms that its consumers want: lists of nonzero terms for spans.c, panels for
- * tile.c. No branch depends on the data: a term is always written, and kept by moving on when its factor is not zero.
+/* lists.c - the output gradient as lists of nonzero terms for spans.c. No branch depends on the data: a term is always
+ * written, and kept by moving on when its factor is not zero.
  */
 #include "cpu/simd/vec.h"
-#include <string.h>
 #if defined CUG_ISA_avx512
 #include <immintrin.h>
 #endif
@@ -80,32 +79,4 @@ void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float 
             lists[a] = (cug_term_list){begin, end - begin, where[i] + way[a]};
         }
     }
-}
-
-/* The first n of V floats or bytes, zeros behind. */
-CUG_INLINE vf load_floats(const float *p, int n) {
-    float x[V] = {0};
-    memcpy(x, p, (size_t)n * sizeof *x);
-    return vload(x);
-}
-CUG_INLINE vi load_bytes(const uint8_t *p, int n) {
-    uint8_t x[V] = {0};
-    memcpy(x, p, (size_t)n);
-    return __builtin_convertvector(*(const vb_mem *)x, vi);
-}
-
-void CUG_SYM(expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols) {
-    for (int q = 0; q < Q; q++, g += K, arg = arg ? arg + K : NULL, e += arg ? 2 * CUG_PANEL : CUG_PANEL)
-        for (int k = 0; k < CUG_PANEL; k += V) {
-            int n = cols - k < 0 ? 0 : cols - k;
-            vf x = n >= V ? vload(g + k) : load_floats(g + k, n);
-            if (!arg) {
-                vstore(e + k, x);
-                continue;
-            }
-            vi which = n >= V ? __builtin_convertvector(*(const vb_mem *)(arg + k), vi) : load_bytes(arg + k, n);
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
-                vstore(e + i / 2 * e_row + i % 2 * CUG_PANEL + k, vselect((vi)(which == i), x, (vf){0}));
-        }
 }

@@ -59,13 +59,12 @@ double CUG_SYM(sum_squares)(const float *g, size_t n);
 void CUG_SYM(update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
 void CUG_SYM(pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which);
 void CUG_SYM(pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n);
-void CUG_SYM(expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols);
 void CUG_SYM(lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                                const int32_t *where, const int32_t *way, int pixels, int K);
 void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
-void CUG_SYM(patches)(float *e, const float *x, ptrdiff_t row, int R, int span, int step, int cols, int width);
-void CUG_SYM(patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
+void CUG_SYM(quads)(float *to, const float *x, ptrdiff_t right, ptrdiff_t down, size_t n);
+void CUG_SYM(tap_sums)(const cug_taps *t);
 void CUG_SYM(pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(moments)(float *s, float *q, const float *x, const float *mean, size_t rows, size_t width);
