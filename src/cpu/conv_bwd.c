@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define PIXELS 64 /* of a block: its lists stay in cache, and a sum over it is short */
+#define IMAGES 8  /* of one pass before the other */
+#define NEAR 8192 /* floats that stay in the first cache */
 
 typedef struct bwd_job {
     const cug_device *dev;
@@ -91,40 +93,45 @@ static const float *before_activation(const bwd_job *j, bwd_scratch *b, size_t a
     return dy;
 }
 
-/* What a winner adds to its window's corner: (0,0) (0,1) (1,0) (1,1). */
-static void ways(const cug_cpu_conv *g, int32_t way[4]) {
-    for (int i = 0; i < 4; i++) way[i] = (i / 2 * g->Wp + i % 2) * g->s.C;
+/* Pixels of one image whose terms are listed together. */
+typedef struct pixel_block {
+    const float *dy; /* before the activation */
+    const uint8_t *arg;
+    int count;
+    int32_t where[PIXELS]; /* their corners */
+    int32_t way[4];        /* what a window's winner adds to that: (0,0) (0,1) (1,0) (1,1) */
+} pixel_block;
+
+static pixel_block block_at(const bwd_job *j, bwd_scratch *b, size_t n, size_t i0, int db) {
+    const cug_cpu_conv *g = j->g;
+    size_t Q = (size_t)g->QQ, pixels = (size_t)g->PP * Q, at = n * pixels + i0, most = (size_t)block_pixels(g);
+    size_t count = pixels - i0 < most ? pixels - i0 : most;
+    pixel_block px = {.dy = before_activation(j, b, at, count, db),
+                      .arg = j->t->arg ? j->t->arg + at * (size_t)g->s.K : NULL,
+                      .count = (int)count};
+    for (size_t i = 0; i < count; i++) px.where[i] = (int32_t)cpu_conv_corner(g, (i0 + i) / Q, (i0 + i) % Q);
+    for (int i = 0; i < 4; i++) px.way[i] = (i / 2 * g->Wp + i % 2) * g->s.C;
+    return px;
 }
 
-/* Weight and input gradients of pixels [i0, i0 + count) of one image, through lists. */
-static void block_spans(const bwd_job *j, bwd_scratch *b, size_t n, size_t i0, size_t count, const float *image,
-                        float *dx) {
+/* Weight and bias gradients of one image. */
+static void image_dw(const bwd_job *j, bwd_scratch *b, size_t n) {
     const cug_cpu_conv *g = j->g;
-    int K = g->s.K, pixels = (int)count, n_ways = j->t->arg ? 4 : 1;
-    ptrdiff_t row = (ptrdiff_t)g->Wp * g->s.C;
-    size_t at = n * (size_t)g->PP * (size_t)g->QQ + i0;
-    int32_t where[PIXELS], way[4];
-    ways(g, way);
-    for (size_t i = 0; i < count; i++)
-        where[i] = (int32_t)cpu_conv_corner(g, (i0 + i) / (size_t)g->QQ, (i0 + i) % (size_t)g->QQ);
-    const float *dy =
-        before_activation(j, b, at, count, j->t->db && !(j->narrow && j->t->dw)); /* else image_narrow did */
-    const uint8_t *arg = j->t->arg ? j->t->arg + at * (size_t)K : NULL;
-    if (j->t->dw && !j->narrow) {
-        j->dev->simd->lists_by_channel(b->terms, b->lists, dy, arg, where, way, pixels, K);
-        for (int k = 0; k < K; k++) b->lists[k].dst = k * (int32_t)filter(g);
-        j->dev->simd->spans(b->dw, g->span, image, row, b->terms, b->lists, K, g->s.R, g->span);
+    const cug_simd *simd = j->dev->simd;
+    const float *image = j->t->dw ? cug_cpu_conv_image_in(g, j->t->x, n, b->frame) : NULL;
+    for (int i = 0; i < g->PP * g->QQ; i += block_pixels(g)) {
+        pixel_block px = block_at(j, b, n, (size_t)i, j->t->db != NULL);
+        if (!image) continue;
+        simd->lists_by_channel(b->terms, b->lists, px.dy, px.arg, px.where, px.way, px.count, g->s.K);
+        for (int k = 0; k < g->s.K; k++) b->lists[k].dst = k * (int32_t)filter(g);
+        simd->spans(b->dw, g->span, image, (ptrdiff_t)g->Wp * g->s.C, b->terms, b->lists, g->s.K, g->s.R, g->span);
     }
-    if (!dx) return;
-    j->dev->simd->lists_by_pixel(b->terms, b->lists, dy, arg, where, way, n_ways, pixels, K, g->span);
-    for (int r = 0; r < g->s.R; r++) /* one filter row at a time stays in the first cache */
-        j->dev->simd->spans(dx + r * row, 0, j->w_rows + (size_t)r * (size_t)K * (size_t)g->span, 0, b->terms, b->lists,
-                            pixels * n_ways, 1, g->span);
 }
 
 /* Weight gradient of one image when spans are short: sums over blocks of some rows, or of a part of a long one. */
-static void image_narrow(const bwd_job *j, bwd_scratch *b, size_t n, const float *image) {
+static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
     const cug_cpu_conv *g = j->g;
+    const float *image = cug_cpu_conv_image_in(g, j->t->x, n, b->frame);
     size_t K = (size_t)g->s.K, P = (size_t)g->PP, Q = (size_t)g->QQ, wide = g->pool ? 4 : 1;
     size_t rows = Q < PIXELS ? PIXELS / Q : 1, cols = Q < PIXELS ? Q : PIXELS;
     ptrdiff_t row = (ptrdiff_t)((size_t)g->Wp * (size_t)g->s.C * wide), step = (ptrdiff_t)((size_t)g->s.C * wide);
@@ -176,24 +183,41 @@ static void dx_end(const bwd_job *j, const bwd_scratch *b, size_t n) {
     }
 }
 
-/* Items are images. */
+/* Input gradient of one image. */
+static void image_dx(const bwd_job *j, bwd_scratch *b, size_t n) {
+    const cug_cpu_conv *g = j->g;
+    const cug_simd *simd = j->dev->simd;
+    int K = g->s.K, span = g->span, ways = j->t->arg ? 4 : 1;
+    size_t filters = (size_t)K * filter(g);
+    /* All of the filters' rows at once where they stay in the first cache, else row by row, since one does. */
+    int together = filters <= NEAR ? g->s.R : 1;
+    float *dx = dx_begin(j, b, n);
+    for (int i = 0; i < g->PP * g->QQ; i += block_pixels(g)) {
+        pixel_block px = block_at(j, b, n, (size_t)i, 0);
+        simd->lists_by_pixel(b->terms, b->lists, px.dy, px.arg, px.where, px.way, ways, px.count, K, span);
+        for (int r = 0; r < g->s.R; r += together) {
+            ptrdiff_t row = (ptrdiff_t)g->Wp * g->s.C, of_w = (ptrdiff_t)K * span;
+            simd->spans(dx + r * row, row, j->w_rows + r * of_w, of_w, b->terms, b->lists, px.count * ways, together,
+                        span);
+        }
+    }
+    dx_end(j, b, n);
+}
+
+/* Items are images. Some at a time take one pass and then the other: each pass has its own filters to keep in cache. */
 static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     bwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
+    const cug_cpu_conv_grads *t = j->t;
     bwd_scratch b = scratch_of(j, part);
     memset(b.dw, 0, (size_t)g->s.K * filter(g) * sizeof *b.dw);
     memset(b.db, 0, (size_t)g->s.K * sizeof *b.db);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
-    size_t pixels = (size_t)g->PP * (size_t)g->QQ, block = (size_t)block_pixels(g);
-    int narrow_dw = j->narrow && j->t->dw;
-    for (size_t n = lo; n < hi; n++) {
-        const float *image = j->t->dw ? cug_cpu_conv_image_in(g, j->t->x, n, b.frame) : NULL;
-        if (narrow_dw) image_narrow(j, &b, n, image);
-        if (narrow_dw && !j->t->dx) continue;
-        float *dx = j->t->dx ? dx_begin(j, &b, n) : NULL;
-        for (size_t i = 0; i < pixels; i += block)
-            block_spans(j, &b, n, i, pixels - i < block ? pixels - i : block, image, dx);
-        if (dx) dx_end(j, &b, n);
+    for (size_t n0 = lo, n1; n0 < hi; n0 = n1) {
+        n1 = hi - n0 < IMAGES ? hi : n0 + IMAGES;
+        for (size_t n = n0; n < n1 && (t->dw || t->db); n++)
+            (t->dw && j->narrow ? image_dw_narrow : image_dw)(j, &b, n);
+        for (size_t n = n0; n < n1 && t->dx; n++) image_dx(j, &b, n);
     }
 }
 
