@@ -28,7 +28,7 @@ typedef struct bwd_scratch {
     float *dw_image;
     float *db_block;
     float *quads; /* of an image; narrow and with pooling */
-    cug_term *terms;
+    cug_terms terms;
     cug_term_list *lists;
 } bwd_scratch;
 
@@ -42,6 +42,7 @@ static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu
     size_t K = (size_t)g->s.K, px = (size_t)block_pixels(g), f = sizeof(float);
     size_t frame = g->padded ? cpu_conv_frame(g) : 0;
     int narrow = is_narrow(dev, g);
+    size_t terms = K * cpu_round_up(px, CUG_LIST_STEP) + CUG_LIST_STEP;
     bwd_scratch b = {
         .frame = cpu_take(m, frame, f),
         .dx_frame = cpu_take(m, frame, f),
@@ -51,7 +52,7 @@ static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu
         .dw_image = cpu_take(m, narrow ? K * filter(g) : 0, f),
         .db_block = cpu_take(m, K, f),
         .quads = cpu_take(m, narrow && g->pool ? 4 * quad_count(g) + (size_t)dev->simd->lanes : 0, f),
-        .terms = cpu_take(m, K * (px + 1) + 16, sizeof(cug_term)),
+        .terms = {cpu_take(m, terms, f), cpu_take(m, terms, sizeof(int32_t))},
         .lists = cpu_take(m, K + 4 * px, sizeof(cug_term_list)),
     };
     return b;

@@ -25,11 +25,12 @@ typedef struct cug_tile {
     float slope;
 } cug_tile;
 
-/* One term of a sparse sum: factor and where its span of the source starts. */
-typedef struct cug_term {
-    float g;
-    int32_t off;
-} cug_term;
+#define CUG_LIST_STEP 16
+/* Terms of sparse sums: factors, and where the spans of the source start that they belong to. */
+typedef struct cug_terms {
+    float *g;
+    int32_t *off;
+} cug_terms;
 
 /* Terms [begin, begin + count) go to the destination at `dst`. */
 typedef struct cug_term_list {
@@ -72,7 +73,7 @@ typedef struct cug_simd {
      * wanted). */
     void (*tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
     /* For each list: dst[list.dst + j * dst_row + l] += sum_i g_i * src[off_i + j * src_row + l], j < rows, l < len. */
-    void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+    void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                   const cug_term_list *lists, int n_lists, int rows, int len);
 
     void (*axpy1)(float *y, const float *x, size_t n);               /* y += x */
@@ -92,10 +93,10 @@ typedef struct cug_simd {
     /* Lists of the nonzero g (pixels, K) for spans(). By channel: list k holds its pixels, at most `pixels`, each with
      * the offset of the input under its window; by pixel: list pixel * ways + arg holds its channels, with the offset k
      * * len. `where` (pixels) is each pixel's place in the image, way[arg] what the winner of a window adds (arg NULL:
-     * way[0]). terms: room for K * (pixels + 1), or pixels * K + 16. */
-    void (*lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+     * way[0]). terms: room for K times pixels, these rounded up to CUG_LIST_STEP, and CUG_LIST_STEP more. */
+    void (*lists_by_channel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int pixels, int K);
-    void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+    void (*lists_by_pixel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                            const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
     /* Few channels. quads: to[4 * i] to [4 * i + 3] = x[i], x[i + right], x[i + down], x[i + down + right]; `to` is
      * aligned and has `lanes` floats more behind, which tap_sums may read. */

@@ -34,9 +34,9 @@ CUG_INLINE void clear(int R, int N, sums *a) {
     }
 }
 
-CUG_INLINE void add_term(int R, int N, int T, sums *a, const cug_term *t, const float *src, ptrdiff_t src_row) {
-    const float *s = src + t->off;
-    vf g = vset(t->g);
+CUG_INLINE void add_term(int R, int N, int T, sums *a, cug_terms terms, int t, const float *src, ptrdiff_t src_row) {
+    const float *s = src + terms.off[t];
+    vf g = vset(terms.g[t]);
     ROWS {
         VECTORS a->v[r][i] += g * vload(s + r * src_row + i * V);
         if (T & 8) a->eight[r] += EIGHT(g) * *(const vf8 *)(s + r * src_row + N * V);
@@ -55,46 +55,48 @@ CUG_INLINE void add_sums(int R, int N, int T, float *d, ptrdiff_t dst_row, const
 /* The lists one by one, each in registers. Sums start at zero, so a long chain of lists stays accurate. Two sums take
  * turns where one alone would wait for its own additions. */
 CUG_INLINE void span(int R, int N, int T, float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,
-                     const cug_term *terms, const cug_term_list *lists, int n_lists) {
+                     cug_terms terms, const cug_term_list *lists, int n_lists) {
     const int two = R * (N + T / 8 + T / 4 % 2) <= 4;
     for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
         if (!li->count) continue;
         sums a, b;
         clear(R, N, &a);
         if (two) clear(R, N, &b);
-        const cug_term *t = terms + li->begin, *end = t + li->count;
+        int t = li->begin, end = t + li->count;
         if (two)
             for (; t + 1 < end; t += 2) {
-                add_term(R, N, T, &a, t, src, src_row);
-                add_term(R, N, T, &b, t + 1, src, src_row);
+                add_term(R, N, T, &a, terms, t, src, src_row);
+                add_term(R, N, T, &b, terms, t + 1, src, src_row);
             }
-        for (; t < end; t++) add_term(R, N, T, &a, t, src, src_row);
+        for (; t < end; t++) add_term(R, N, T, &a, terms, t, src, src_row);
         float *d = dst + li->dst;
         add_sums(R, N, T, d, dst_row, &a);
         if (two) add_sums(R, N, T, d, dst_row, &b);
     }
 }
 
-typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                      const cug_term_list *lists, int n_lists);
 
 #define SPAN(R, N, T)                                                                                                  \
     static void span_##R##_##N##_##T(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,               \
-                                     const cug_term *terms, const cug_term_list *lists, int n_lists) {                 \
+                                     cug_terms terms, const cug_term_list *lists, int n_lists) {                       \
         span(R, N, T, dst, dst_row, src, src_row, terms, lists, n_lists);                                              \
     }
 #if V == 16
 #define TAILS(f, R, N) f(R, N, 0) f(R, N, 4) f(R, N, 8) f(R, N, 12)
 #define SHAPES(f)                                                                                                      \
     TAILS(f, 1, 0)                                                                                                     \
-    TAILS(f, 1, 1) TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0)       \
-        TAILS(f, 3, 1) TAILS(f, 3, 2) TAILS(f, 3, 3) TAILS(f, 3, 4) f(3, 6, 0)
+    TAILS(f, 1, 1)                                                                                                     \
+    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
+        TAILS(f, 3, 2) TAILS(f, 3, 3) TAILS(f, 3, 4) f(3, 6, 0)
 #elif V == 8
 #define TAILS(f, R, N) f(R, N, 0) f(R, N, 4)
 #define SHAPES(f)                                                                                                      \
     TAILS(f, 1, 0)                                                                                                     \
-    TAILS(f, 1, 1) TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0)       \
-        TAILS(f, 3, 1) TAILS(f, 3, 2) TAILS(f, 3, 3) f(3, 4, 0)
+    TAILS(f, 1, 1)                                                                                                     \
+    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
+        TAILS(f, 3, 2) TAILS(f, 3, 3) f(3, 4, 0)
 #else
 #define SHAPES(f)                                                                                                      \
     f(1, 1, 0) f(1, 2, 0) f(1, 3, 0) f(1, 4, 0) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) f(3, 1, 0) f(3, 2, 0) f(3, 3, 0)     \
@@ -102,12 +104,12 @@ typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t 
 #endif
 SHAPES(SPAN)
 
-static void one_float(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+static void one_float(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                       const cug_term_list *lists, int n_lists) {
     (void)dst_row, (void)src_row;
     for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
         float sum = 0;
-        for (const cug_term *t = terms + li->begin, *end = t + li->count; t < end; t++) sum += t->g * src[t->off];
+        for (int t = li->begin; t < li->begin + li->count; t++) sum += terms.g[t] * src[terms.off[t]];
         dst[li->dst] += sum;
     }
 }
@@ -128,7 +130,7 @@ static span_fn *pick(int rows, int left, int *take) {
     return rows == 1 ? one_float : NULL;
 }
 
-void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                     const cug_term_list *lists, int n_lists, int rows, int len) {
     for (int r = 0; r < rows;) {
         int group = rows - r >= 3 ? 3 : 1;
