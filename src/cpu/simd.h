@@ -12,7 +12,6 @@
  * columns (output channels), c[i][k] = sum over j < rows, l < len of a[a_off[i] + j * a_row + l * a_step] * b[(j * len
  * + l) * 2 * lanes + k]. Always computes whole vectors: one (vectors = 1) or two; the caller gives room for them. */
 #define CUG_TILE_PX 12
-#define CUG_PATCH_VECTORS 4
 typedef struct cug_tile {
     ptrdiff_t a_off[CUG_TILE_PX];
     ptrdiff_t a_row, a_step; /* a_step is 1 for tile_pool */
@@ -26,16 +25,31 @@ typedef struct cug_tile {
     float slope;
 } cug_tile;
 
-/* One term of a sparse sum: factor and where its span of the source starts. */
-typedef struct cug_term {
-    float g;
-    int32_t off;
-} cug_term;
+#define CUG_LIST_STEP 16
+/* Terms of sparse sums: factors, and where the spans of the source start that they belong to. */
+typedef struct cug_terms {
+    float *g;
+    int32_t *off;
+} cug_terms;
 
 /* Terms [begin, begin + count) go to the destination at `dst`. */
 typedef struct cug_term_list {
     int32_t begin, count, dst;
 } cug_term_list;
+
+/* Gradients of one filter row after another from `rows` by `cols` pixels: with g = dy times the activation's
+ * derivative, dw[(r * span + s) * K + k] += sum of g[p][q][k] * x[r * tap_row + p * row + q * step + s], db[k] += sum
+ * of g. With arg, x holds quads, all its strides count floats, and arg[p][q][k] says which of a quad is meant. */
+typedef struct cug_taps {
+    const float *x;
+    ptrdiff_t tap_row, row, step;
+    int R, span;
+    int rows, cols, K;
+    const float *dy, *y; /* (rows, cols, K); y NULL: no activation */
+    const uint8_t *arg;  /* likewise, or NULL */
+    float slope;         /* derivative where y <= 0 */
+    float *dw, *db;      /* db may be NULL */
+} cug_taps;
 
 /* Constants of one optimizer update, worked out on the host from cug_opt_params and cug_step. */
 typedef struct cug_update {
@@ -59,7 +73,7 @@ typedef struct cug_simd {
      * wanted). */
     void (*tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
     /* For each list: dst[list.dst + j * dst_row + l] += sum_i g_i * src[off_i + j * src_row + l], j < rows, l < len. */
-    void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+    void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                   const cug_term_list *lists, int n_lists, int rows, int len);
 
     void (*axpy1)(float *y, const float *x, size_t n);               /* y += x */
@@ -76,23 +90,18 @@ typedef struct cug_simd {
     void (*pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n); /* dx += dy where arg */
     void (*axpy)(float *y, float a, const float *x, size_t n);                                 /* y += a x */
 
-    /* One panel of a row of g (Q,K), `cols` columns wide: e[q][k] = g[q * K + k], then zeros. With arg, two rows of the
-     * convolution, e_row apart: e[i / 2][2q + i % 2][k] = g where arg is i, else 0. */
-    void (*expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols);
     /* Lists of the nonzero g (pixels, K) for spans(). By channel: list k holds its pixels, at most `pixels`, each with
      * the offset of the input under its window; by pixel: list pixel * ways + arg holds its channels, with the offset k
      * * len. `where` (pixels) is each pixel's place in the image, way[arg] what the winner of a window adds (arg NULL:
-     * way[0]). terms: room for K * (pixels + 1), or pixels * K + 16. */
-    void (*lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+     * way[0]). terms: room for K times pixels, these rounded up to CUG_LIST_STEP, and CUG_LIST_STEP more. */
+    void (*lists_by_channel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int pixels, int K);
-    void (*lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+    void (*lists_by_pixel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                            const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
-    /* Few channels behind pooling. A patch is the R stretches of `span` floats, `row` apart, that a filter meets; that
-     * of column q starts at x + q * step and goes to e + q * width. Reads and writes up to `lanes` floats past the
-     * last. patch_sums: dw[k * width + f] += sum over q < Q of g[q * K + k] times patch (arg % 2) + 2q of row arg / 2
-     * of the two rows of 2Q patches in e; width is `vectors` (at most CUG_PATCH_VECTORS) whole vectors. */
-    void (*patches)(float *e, const float *x, ptrdiff_t row, int R, int span, int step, int cols, int width);
-    void (*patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
+    /* Few channels. quads: to[4 * i] to [4 * i + 3] = x[i], x[i + right], x[i + down], x[i + down + right]; `to` is
+     * aligned and has `lanes` floats more behind, which tap_sums may read. */
+    void (*quads)(float *to, const float *x, ptrdiff_t right, ptrdiff_t down, size_t n);
+    void (*tap_sums)(const cug_taps *t);
     /* A panel (tile's b) of `cols` columns out of b: to[l][c] = b[l * row + c], or transposed b[c * row + l]; zeros
      * past cols. */
     void (*pack)(float *to, const float *b, size_t row, size_t len, size_t cols);

@@ -7,108 +7,130 @@ typedef float vf8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float vf4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float vf1 __attribute__((may_alias));
 
-/* One list, R rows by N vectors in registers. Sums start at zero, so a long chain of lists stays accurate. */
-#define SPAN(name, vec, R, N)                                                                                          \
-    static void name(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,        \
-                     const cug_term_list *lists, int n_lists) {                                                        \
-        enum { W = sizeof(vec) / 4 };                                                                                  \
-        for (const cug_term_list *li = lists; li < lists + n_lists; li++) {                                            \
-            if (!li->count) continue;                                                                                  \
-            vec acc[R][N];                                                                                             \
-            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++) _Pragma("GCC unroll 12") for (int i = 0; i < N; i++)   \
-                acc[r][i] = (vec){0};                                                                                  \
-            const cug_term *t = terms + li->begin, *end = t + li->count;                                               \
-            for (; t < end; t++) {                                                                                     \
-                const float *s = src + t->off;                                                                         \
-                vec g = t->g - (vec){0};                                                                               \
-                _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)                                                    \
-                    _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) acc[r][i] +=                                  \
-                    g * *(const vec *)(s + r * src_row + i * W);                                                       \
-            }                                                                                                          \
-            float *d = dst + li->dst;                                                                                  \
-            _Pragma("GCC unroll 3") for (int r = 0; r < R; r++) _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) * \
-                (vec *)(d + r * dst_row + i * W) += acc[r][i];                                                         \
-        }                                                                                                              \
-    }
-
-/* The same for one row of few vectors: two sums at a time, since one alone would wait for its own additions. */
-#define SPAN_ROW(name, vec, N)                                                                                         \
-    static void name(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,        \
-                     const cug_term_list *lists, int n_lists) {                                                        \
-        enum { W = sizeof(vec) / 4 };                                                                                  \
-        (void)dst_row, (void)src_row;                                                                                  \
-        for (const cug_term_list *li = lists; li < lists + n_lists; li++) {                                            \
-            if (!li->count) continue;                                                                                  \
-            vec acc[2][N];                                                                                             \
-            float *d = dst + li->dst;                                                                                  \
-            const cug_term *t = terms + li->begin, *end = t + li->count;                                               \
-            const float *s = src + t->off;                                                                             \
-            vec g = t->g - (vec){0};                                                                                   \
-            int odd = li->count % 2;                                                                                   \
-            if (odd) t++;                                                                                              \
-            _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) {                                                     \
-                acc[0][i] = (vec){0};                                                                                  \
-                if (odd) acc[0][i] += g * *(const vec *)(s + i * W);                                                   \
-                acc[1][i] = (vec){0};                                                                                  \
-            }                                                                                                          \
-            for (; t < end; t += 2) _Pragma("GCC unroll 2") for (int r = 0; r < 2; r++) {                              \
-                    s = src + t[r].off;                                                                                \
-                    g = t[r].g - (vec){0};                                                                             \
-                    _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) acc[r][i] += g * *(const vec *)(s + i * W);   \
-                }                                                                                                      \
-            _Pragma("GCC unroll 12") for (int i = 0; i < N; i++) * (vec *)(d + i * W) += acc[0][i] + acc[1][i];        \
-        }                                                                                                              \
-    }
-
-typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
-                     const cug_term_list *lists, int n_lists);
-
-SPAN_ROW(row1, vf_mem, 1)
-SPAN_ROW(row2, vf_mem, 2)
-SPAN_ROW(row3, vf_mem, 3)
-SPAN_ROW(row4, vf_mem, 4)
-SPAN_ROW(row6, vf_mem, 6)
-SPAN(row8, vf_mem, 1, 8)
-SPAN(row12, vf_mem, 1, 12)
-SPAN(three1, vf_mem, 3, 1)
-SPAN(three2, vf_mem, 3, 2)
-SPAN(three3, vf_mem, 3, 3)
-SPAN(three4, vf_mem, 3, 4)
-#if CUG_REGISTERS == 32
-SPAN(three6, vf_mem, 3, 6)
-#endif
-SPAN(row_8, vf8, 1, 1)
-SPAN(row_4, vf4, 1, 1)
-SPAN(row_1, vf1, 1, 1)
-
-/* The widest kernel for `left` columns; *take is how many it covers. */
-static span_fn *pick(int rows, int left, int *take) {
-    static const struct {
-        int vectors;
-        span_fn *one, *three;
-    } kinds[] = {
-        {12, row12, NULL},
-        {8, row8, NULL},
-#if CUG_REGISTERS == 32
-        {6, row6, three6},
+/* Parts of a vector of equal floats. */
+#if V == 16
+#define EIGHT(g) __builtin_shufflevector(g, g, 0, 1, 2, 3, 4, 5, 6, 7)
 #else
-        {6, row6, NULL},
+#define EIGHT(g)                                                                                                       \
+    (vf8) { 0 } /* not wanted */
 #endif
-        {4, row4, three4},
-        {3, row3, three3},
-        {2, row2, three2},
-        {1, row1, three1},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        span_fn *f = rows == 3 ? kinds[i].three : kinds[i].one;
-        *take = kinds[i].vectors * V;
-        if (f && left >= *take) return f;
+#define FOUR(g) __builtin_shufflevector(g, g, 0, 1, 2, 3)
+
+#define ROWS _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)
+#define VECTORS _Pragma("GCC unroll 12") for (int i = 0; i < N; i++)
+
+typedef struct sums {
+    vf v[3][12];
+    vf8 eight[3];
+    vf4 four[3];
+} sums;
+
+/* R rows of N vectors and a tail of T floats, 0, 4, 8 or 12. */
+CUG_INLINE void clear(int R, int N, sums *a) {
+    ROWS {
+        VECTORS a->v[r][i] = (vf){0};
+        a->eight[r] = (vf8){0};
+        a->four[r] = (vf4){0};
     }
-    *take = left >= 8 ? 8 : left >= 4 ? 4 : 1;
-    return rows == 3 ? NULL : left >= 8 ? row_8 : left >= 4 ? row_4 : row_1;
 }
 
-void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+CUG_INLINE void add_term(int R, int N, int T, sums *a, cug_terms terms, int t, const float *src, ptrdiff_t src_row) {
+    const float *s = src + terms.off[t];
+    vf g = vset(terms.g[t]);
+    ROWS {
+        VECTORS a->v[r][i] += g * vload(s + r * src_row + i * V);
+        if (T & 8) a->eight[r] += EIGHT(g) * *(const vf8 *)(s + r * src_row + N * V);
+        if (T & 4) a->four[r] += FOUR(g) * *(const vf4 *)(s + r * src_row + N * V + (T & 8));
+    }
+}
+
+CUG_INLINE void add_sums(int R, int N, int T, float *d, ptrdiff_t dst_row, const sums *a) {
+    ROWS {
+        VECTORS *(vf_mem *)(d + r * dst_row + i * V) += a->v[r][i];
+        if (T & 8) *(vf8 *)(d + r * dst_row + N * V) += a->eight[r];
+        if (T & 4) *(vf4 *)(d + r * dst_row + N * V + (T & 8)) += a->four[r];
+    }
+}
+
+/* The lists one by one, each in registers. Sums start at zero, so a long chain of lists stays accurate. Two sums take
+ * turns where one alone would wait for its own additions. */
+CUG_INLINE void span(int R, int N, int T, float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,
+                     cug_terms terms, const cug_term_list *lists, int n_lists) {
+    const int two = R * (N + T / 8 + T / 4 % 2) <= 4;
+    for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
+        if (!li->count) continue;
+        sums a, b;
+        clear(R, N, &a);
+        if (two) clear(R, N, &b);
+        int t = li->begin, end = t + li->count;
+        if (two)
+            for (; t + 1 < end; t += 2) {
+                add_term(R, N, T, &a, terms, t, src, src_row);
+                add_term(R, N, T, &b, terms, t + 1, src, src_row);
+            }
+        for (; t < end; t++) add_term(R, N, T, &a, terms, t, src, src_row);
+        float *d = dst + li->dst;
+        add_sums(R, N, T, d, dst_row, &a);
+        if (two) add_sums(R, N, T, d, dst_row, &b);
+    }
+}
+
+typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
+                     const cug_term_list *lists, int n_lists);
+
+#define SPAN(R, N, T)                                                                                                  \
+    static void span_##R##_##N##_##T(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,               \
+                                     cug_terms terms, const cug_term_list *lists, int n_lists) {                       \
+        span(R, N, T, dst, dst_row, src, src_row, terms, lists, n_lists);                                              \
+    }
+#if V == 16
+#define TAILS(f, R, N) f(R, N, 0) f(R, N, 4) f(R, N, 8) f(R, N, 12)
+#define SHAPES(f)                                                                                                      \
+    TAILS(f, 1, 0)                                                                                                     \
+    TAILS(f, 1, 1)                                                                                                     \
+    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
+        TAILS(f, 3, 2) TAILS(f, 3, 3) TAILS(f, 3, 4) f(3, 6, 0)
+#elif V == 8
+#define TAILS(f, R, N) f(R, N, 0) f(R, N, 4)
+#define SHAPES(f)                                                                                                      \
+    TAILS(f, 1, 0)                                                                                                     \
+    TAILS(f, 1, 1)                                                                                                     \
+    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
+        TAILS(f, 3, 2) TAILS(f, 3, 3) f(3, 4, 0)
+#else
+#define SHAPES(f)                                                                                                      \
+    f(1, 1, 0) f(1, 2, 0) f(1, 3, 0) f(1, 4, 0) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) f(3, 1, 0) f(3, 2, 0) f(3, 3, 0)     \
+        f(3, 4, 0)
+#endif
+SHAPES(SPAN)
+
+static void one_float(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
+                      const cug_term_list *lists, int n_lists) {
+    (void)dst_row, (void)src_row;
+    for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
+        float sum = 0;
+        for (int t = li->begin; t < li->begin + li->count; t++) sum += terms.g[t] * src[terms.off[t]];
+        dst[li->dst] += sum;
+    }
+}
+
+/* The kernel for `rows` rows and the first *take of `left` columns. */
+static span_fn *pick(int rows, int left, int *take) {
+#define KIND(R, N, T) {R, N, T, span_##R##_##N##_##T},
+    static const struct {
+        int rows, vectors, tail;
+        span_fn *fn;
+    } kinds[] = {SHAPES(KIND)};
+    const int n = sizeof kinds / sizeof *kinds;
+    for (int i = n - 1; i >= 0; i--) {
+        *take = kinds[i].vectors * V + kinds[i].tail;
+        if (kinds[i].rows == rows && *take <= left && *take) return kinds[i].fn;
+    }
+    *take = 1;
+    return rows == 1 ? one_float : NULL;
+}
+
+void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                     const cug_term_list *lists, int n_lists, int rows, int len) {
     for (int r = 0; r < rows;) {
         int group = rows - r >= 3 ? 3 : 1;

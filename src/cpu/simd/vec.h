@@ -44,7 +44,7 @@ CUG_INLINE vf vact(vf x, cug_act_kind act, vf slope) {
 
 void CUG_SYM(tile)(const cug_tile *t, const float *a, float *c);
 void CUG_SYM(tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
-void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, const cug_term *terms,
+void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                     const cug_term_list *lists, int n_lists, int rows, int len);
 void CUG_SYM(axpy1)(float *y, const float *x, size_t n);
 void CUG_SYM(axpy)(float *y, float a, const float *x, size_t n);
@@ -59,13 +59,12 @@ double CUG_SYM(sum_squares)(const float *g, size_t n);
 void CUG_SYM(update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
 void CUG_SYM(pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which);
 void CUG_SYM(pool_max_bwd)(float *dx, const float *dy, const uint8_t *arg, int which, size_t n);
-void CUG_SYM(expand)(float *e, ptrdiff_t e_row, const float *g, const uint8_t *arg, int Q, int K, int cols);
-void CUG_SYM(lists_by_channel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+void CUG_SYM(lists_by_channel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                                const int32_t *where, const int32_t *way, int pixels, int K);
-void CUG_SYM(lists_by_pixel)(cug_term *terms, cug_term_list *lists, const float *g, const uint8_t *arg,
+void CUG_SYM(lists_by_pixel)(cug_terms terms, cug_term_list *lists, const float *g, const uint8_t *arg,
                              const int32_t *where, const int32_t *way, int ways, int pixels, int K, int len);
-void CUG_SYM(patches)(float *e, const float *x, ptrdiff_t row, int R, int span, int step, int cols, int width);
-void CUG_SYM(patch_sums)(float *dw, const float *e, const float *g, const uint8_t *arg, int Q, int K, int vectors);
+void CUG_SYM(quads)(float *to, const float *x, ptrdiff_t right, ptrdiff_t down, size_t n);
+void CUG_SYM(tap_sums)(const cug_taps *t);
 void CUG_SYM(pack)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(wino_input)(float *v, size_t v_point, float *t, const float *x, ptrdiff_t row, int Q, int C);
