@@ -19,6 +19,7 @@ static const linear_case linear_cases[] = {
     {"a multiple of 16", 0, {16, 32, 48}},
     {"one past a multiple", 0, {17, 33, 65}},
     {"one short of a multiple", 0, {15, 31, 63}},
+    {"a vector and part of a half one", 0, {9, 84, 52}},
     {"many outputs", 0, {3, 5, 257}},
     {"many inputs", 0, {2, 1025, 3}},
     {"many samples", 0, {131, 6, 5}},

@@ -34,29 +34,13 @@ void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t b
 
 void cug_cpu_tile(const cug_device *dev, cug_tile *t, const float *a, float *c, uint8_t *arg, size_t cols,
                   int windows) {
-    size_t V = (size_t)dev->simd->lanes, W = 2 * V, step = (size_t)t->c_step;
-    t->vectors = cols <= V ? 1 : 2;
-    if (cols == V || cols == W) {
-        if (windows)
-            dev->simd->tile_pool(t, a, c, arg);
-        else
-            dev->simd->tile(t, a, c);
-        return;
-    }
-    float part[CUG_TILE_PX * CUG_PANEL_MAX]; /* the panel's end: whole vectors go here, what counts goes on */
-    uint8_t part_arg[CUG_TILE_PX * CUG_PANEL_MAX];
-    size_t rows = windows ? (size_t)windows : (size_t)t->px;
-    for (size_t i = 0; i < rows && t->add; i++) memcpy(part + i * W, c + i * step, cols * sizeof *c);
-    t->c_step = (ptrdiff_t)W;
+    int lanes = dev->simd->lanes;
+    t->vectors = (int)cols <= lanes ? 1 : 2;
+    t->spare = t->vectors * lanes - (int)cols;
     if (windows)
-        dev->simd->tile_pool(t, a, part, part_arg);
+        dev->simd->tile_pool(t, a, c, arg);
     else
-        dev->simd->tile(t, a, part);
-    t->c_step = (ptrdiff_t)step;
-    for (size_t i = 0; i < rows; i++) {
-        memcpy(c + i * step, part + i * W, cols * sizeof *c);
-        if (windows && arg) memcpy(arg + i * step, part_arg + i * W, cols);
-    }
+        dev->simd->tile(t, a, c);
 }
 
 typedef struct gemm_job {

@@ -10,16 +10,17 @@
 
 /* A dense block of outputs, for convolution and matrix products alike: `px` rows (pixels, samples) by one panel of
  * columns (output channels), c[i][k] = sum over j < rows, l < len of a[a_off[i] + j * a_row + l * a_step] * b[(j * len
- * + l) * 2 * lanes + k]. Always computes whole vectors: one (vectors = 1) or two; the caller gives room for them. */
+ * + l) * 2 * lanes + k]. Columns are those of one (vectors = 1) or two vectors less the last `spare`, which are neither
+ * written nor, by half vectors, computed. */
 #define CUG_TILE_PX 12
 typedef struct cug_tile {
     ptrdiff_t a_off[CUG_TILE_PX];
     ptrdiff_t a_row, a_step; /* a_step is 1 for tile_pool */
     const float *b;
     int rows, len;
-    int px, vectors;
-    const float *bias; /* columns' start values, or NULL */
-    int add;           /* start from what c holds (then bias is NULL) */
+    int px, vectors, spare; /* spare < lanes */
+    const float *bias;      /* start values of whole vectors' columns, or NULL */
+    int add;                /* start from what c holds (then bias is NULL) */
     ptrdiff_t c_step;
     cug_act_kind act; /* NONE, RELU or LEAKY_RELU, on the finished sum */
     float slope;

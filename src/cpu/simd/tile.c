@@ -1,103 +1,143 @@
 /* tile.c - the dense register block behind every convolution and matrix product: up to 12 pixels by two vectors of
  * output channels stay in registers while filters stream past and inputs are broadcast. */
-#include "cpu/simd/vec.h"
-#if defined CUG_ISA_avx512
-#include <immintrin.h>
-#endif
+#include "cpu/simd/part.h"
 
 /* Terms added up in registers before they go to a running total: short chains keep float sums accurate (the error grows
  * with the number of additions at the sum's final size). A filter row may be a little longer. */
 #define CHAIN 64
 #define CHAIN_ROW 96
+#define KEPT 6 /* pixels whose pointers are kept in registers: with all 12, the compiler spills to vector registers */
 
-CUG_INLINE int is_short(const cug_tile *t) { return t->rows * t->len <= CHAIN; }
+/* Widths count half vectors. Half of 512 bits costs half as much on processors that do them in two steps, and never
+ * more; half of 256 bits costs as much as all. */
+#if defined CUG_ISA_avx512
+#define HALVES 1
+typedef float vh __attribute__((vector_size(2 * V)));
+typedef float vh_mem __attribute__((vector_size(2 * V), aligned(4), may_alias));
+CUG_INLINE vf widen(vh x) { return (vf)_mm512_castps256_ps512((__m256)x); } /* anything in the upper half */
+#else
+#define HALVES 0
+typedef vf vh;
+typedef vf_mem vh_mem;
+CUG_INLINE vf widen(vh x) { return x; }
+#endif
 
-CUG_INLINE void clear(vf (*acc)[2], int px, int nv) {
+/* The first width / 2 of a pixel's vectors are whole ones; the next, if width is odd, is a half one. */
+typedef struct sums {
+    vf whole[CUG_TILE_PX][2];
+    vh half[CUG_TILE_PX];
+} sums;
+
+CUG_INLINE void clear(sums *s, int px, int width) {
 #pragma GCC unroll 12
-    for (int i = 0; i < px; i++)
+    for (int i = 0; i < px; i++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) acc[i][v] = (vf){0};
+        for (int v = 0; v < width / 2; v++) s->whole[i][v] = (vf){0};
+        if (width % 2) s->half[i] = (vh){0};
+    }
 }
 
-CUG_INLINE void pointers(const float **p, int px, const cug_tile *t, const float *a) {
+CUG_INLINE void add(sums *s, const sums *x, int px, int width) {
 #pragma GCC unroll 12
-    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
+    for (int i = 0; i < px; i++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < width / 2; v++) s->whole[i][v] += x->whole[i][v];
+        if (width % 2) s->half[i] += x->half[i];
+    }
 }
 
-/* acc += n terms from place `at` of the pixels and b. */
-CUG_INLINE void chain(vf (*acc)[2], int px, int nv, const float *const *p, ptrdiff_t at, ptrdiff_t a_step,
-                      const float *b, int n) {
+/* s += n terms from place `at` of the pixels and b. */
+CUG_INLINE void chain(sums *s, int px, int width, const float *const *p, ptrdiff_t at, ptrdiff_t a_step, const float *b,
+                      int n) {
     for (const float *end = b + n * CUG_PANEL; b < end; b += CUG_PANEL, at += a_step) {
-        vf b0 = vload(b), b1 = nv > 1 ? vload(b + V) : b0;
+        vf b0 = {0}, b1 = {0};
+        vh bh = {0};
+        if (width >= 2) b0 = vload(b);
+        if (width == 4) b1 = vload(b + V);
+        if (width % 2) bh = *(const vh_mem *)(b + width / 2 * V);
 #pragma GCC unroll 12
         for (int i = 0; i < px; i++) {
-            vf x = vset(p[i][at]);
-            acc[i][0] += x * b0;
-            if (nv > 1) acc[i][1] += x * b1;
+            float x = i < KEPT ? p[i][at] : ((const float *const volatile *)p)[i][at];
+            if (width >= 2) s->whole[i][0] += vset(x) * b0;
+            if (width == 4) s->whole[i][1] += vset(x) * b1;
+            if (width % 2) s->half[i] += (x - (vh){0}) * bh;
         }
     }
 }
 
-CUG_INLINE void sum_short(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *a, ptrdiff_t a_step) {
-    const float *p[CUG_TILE_PX];
-    pointers(p, px, t, a);
-    clear(acc, px, nv);
-    for (int j = 0; j < t->rows; j++)
-        chain(acc, px, nv, p, j * t->a_row, a_step, t->b + (ptrdiff_t)j * t->len * CUG_PANEL, t->len);
-}
-
-CUG_INLINE void sum_long(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *a, ptrdiff_t a_step) {
+/* s = the tile's sum, in chains. Short rows share one; totals rest in memory, out of the inner loop's way. */
+CUG_INLINE void accumulate(sums *s, int px, int width, const cug_tile *t, const float *a, ptrdiff_t a_step) {
     const float *p[CUG_TILE_PX], *b = t->b;
-    vf total[CUG_TILE_PX][2];
-    int most = t->len <= CHAIN_ROW && t->rows > 1 ? t->len : CHAIN;
-    pointers(p, px, t, a);
-    clear(total, px, nv);
+    sums total;
+    int most = t->len <= CHAIN_ROW && t->rows > 1 ? t->len : CHAIN, held = 0, totals = 0;
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
+    clear(s, px, width);
     for (int j = 0; j < t->rows; j++) {
         ptrdiff_t at = j * t->a_row;
         for (int left = t->len, n; left > 0; left -= n, at += n * a_step, b += n * CUG_PANEL) {
             n = left < most ? left : most;
-            clear(acc, px, nv);
-            chain(acc, px, nv, p, at, a_step, b, n);
-#pragma GCC unroll 12
-            for (int i = 0; i < px; i++)
-#pragma GCC unroll 2
-                for (int v = 0; v < nv; v++) total[i][v] += acc[i][v];
+            if (held && held + n > CHAIN) {
+                if (totals) add(s, &total, px, width);
+                total = *s;
+                totals = 1;
+                held = 0;
+                clear(s, px, width);
+            }
+            chain(s, px, width, p, at, a_step, b, n);
+            held += n;
         }
     }
+    if (totals) add(s, &total, px, width);
+}
+
+/* What lies in memory of a tile's columns: `last` of the last vector's. */
+CUG_INLINE vf load(const float *c, int v, int vectors, int last) {
+    return v == vectors - 1 ? part_load(c + v * V, last) : vload(c + v * V);
+}
+CUG_INLINE void store(float *c, int v, int vectors, int last, vf x) {
+    if (v == vectors - 1)
+        part_store(c + v * V, x, last);
+    else
+        vstore(c + v * V, x);
+}
+
+/* y = the tile's sum and what it starts from. */
+CUG_INLINE void finished(vf (*y)[2], int px, int width, const cug_tile *t, const float *a, const float *c,
+                         ptrdiff_t a_step) {
+    sums s;
+    accumulate(&s, px, width, t, a, a_step);
+    int vectors = (width + 1) / 2;
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) acc[i][v] = total[i][v];
-}
-
-/* acc = the tile's sum. a_step is passed apart so that its commonest value, 1, can be a constant; `brief` likewise. */
-CUG_INLINE void accumulate(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *a, ptrdiff_t a_step,
-                           int brief) {
-    if (brief)
-        sum_short(acc, px, nv, t, a, a_step);
-    else
-        sum_long(acc, px, nv, t, a, a_step);
-}
-
-/* acc += what the tile starts from. */
-CUG_INLINE void add_start(vf (*acc)[2], int px, int nv, const cug_tile *t, const float *c) {
+        for (int v = 0; v < vectors; v++) y[i][v] = v < width / 2 ? s.whole[i][v] : widen(s.half[i]);
     if (!t->add && !t->bias) return;
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) acc[i][v] += t->add ? vload(c + i * t->c_step + v * V) : vload(t->bias + v * V);
+        for (int v = 0; v < vectors; v++)
+            y[i][v] += t->add ? load(c + i * t->c_step, v, vectors, V - t->spare) : vload(t->bias + v * V);
 }
 
-CUG_INLINE void block(int px, int nv, const cug_tile *t, const float *a, float *c, ptrdiff_t a_step, int brief) {
-    vf acc[CUG_TILE_PX][2];
-    accumulate(acc, px, nv, t, a, a_step, brief);
-    add_start(acc, px, nv, t, c);
-    vf slope = vset(t->slope);
-    cug_act_kind act = t->act;
+CUG_INLINE void activate(vf (*y)[2], int px, int vectors, cug_act_kind act, float slope) {
+    if (!act) return;
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) vstore(c + i * t->c_step + v * V, act ? vact(acc[i][v], act, slope) : acc[i][v]);
+        for (int v = 0; v < vectors; v++) y[i][v] = vact(y[i][v], act, vset(slope));
+}
+
+CUG_INLINE void block(int px, int width, const cug_tile *t, const float *a, float *c) {
+    vf y[CUG_TILE_PX][2];
+    int vectors = (width + 1) / 2, last = V - t->spare;
+    ptrdiff_t step = t->c_step;
+    finished(y, px, width, t, a, c, t->a_step);
+    activate(y, px, vectors, t->act, t->slope);
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) store(c + i * step, v, vectors, last, y[i][v]);
 }
 
 /* Running maximum of a window: the first of equals stays, the first NaN wins. */
@@ -114,37 +154,55 @@ CUG_INLINE void take(vf *best, vi *which, vf x, int i) {
 #endif
 }
 
-CUG_INLINE void block_pool(int windows, int nv, const cug_tile *t, const float *a, float *c, uint8_t *arg, int brief) {
-    vf acc[CUG_TILE_PX][2];
-    accumulate(acc, 4 * windows, nv, t, a, 1, brief);
-    add_start(acc, 4 * windows, nv, t, c);
+CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const float *a, float *c, uint8_t *arg) {
+    vf y[CUG_TILE_PX][2];
+    int vectors = (width + 1) / 2, last = V - t->spare;
+    ptrdiff_t step = t->c_step;
+    finished(y, 4 * windows, width, t, a, c, 1);
     vf slope = vset(t->slope);
     /* ReLU of the maximum is the maximum of ReLU; who wins a window without a positive value is then of no account */
-    cug_act_kind late = t->act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE, act = late ? CUG_ACT_NONE : t->act;
+    cug_act_kind late = t->act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE;
+    if (!late) activate(y, 4 * windows, vectors, t->act, t->slope);
 #pragma GCC unroll 3
     for (int w = 0; w < windows; w++)
 #pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) {
-            vf best = act ? vact(acc[4 * w][v], act, slope) : acc[4 * w][v];
+        for (int v = 0; v < vectors; v++) {
+            vf best = y[4 * w][v];
             vi which = {0};
 #pragma GCC unroll 3
-            for (int i = 1; i < 4; i++)
-                take(&best, &which, act ? vact(acc[4 * w + i][v], act, slope) : acc[4 * w + i][v], i);
-            vstore(c + w * t->c_step + v * V, vact(best, late, slope));
-            if (arg) *(vb_mem *)(arg + w * t->c_step + v * V) = __builtin_convertvector(which, vb);
+            for (int i = 1; i < 4; i++) take(&best, &which, y[4 * w + i][v], i);
+            store(c + w * step, v, vectors, last, vact(best, late, slope));
+            if (!arg) continue;
+            vb bytes = __builtin_convertvector(which, vb);
+            if (v == vectors - 1)
+                part_store_bytes(arg + w * step + v * V, bytes, last);
+            else
+                *(vb_mem *)(arg + w * step + v * V) = bytes;
         }
 }
 
+/* Half vectors that a tile takes. */
+CUG_INLINE int width_of(const cug_tile *t) { return 2 * t->vectors - (HALVES && t->spare >= V / 2); }
+
+#define WIDTHS(call, n, ...)                                                                                           \
+    switch (width_of(t)) {                                                                                             \
+    case 1:                                                                                                            \
+        HALVES ? call(n, 1, __VA_ARGS__) : (void)0;                                                                    \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        call(n, 2, __VA_ARGS__);                                                                                       \
+        break;                                                                                                         \
+    case 3:                                                                                                            \
+        HALVES ? call(n, 3, __VA_ARGS__) : (void)0;                                                                    \
+        break;                                                                                                         \
+    case 4:                                                                                                            \
+        call(n, 4, __VA_ARGS__);                                                                                       \
+        break;                                                                                                         \
+    }
+
 #define BLOCK(n)                                                                                                       \
     case n:                                                                                                            \
-        if (t->vectors == 1)                                                                                           \
-            block(n, 1, t, a, c, t->a_step, 0);                                                                        \
-        else if (t->a_step != 1)                                                                                       \
-            block(n, 2, t, a, c, t->a_step, 0);                                                                        \
-        else if (is_short(t))                                                                                          \
-            block(n, 2, t, a, c, 1, 1);                                                                                \
-        else                                                                                                           \
-            block(n, 2, t, a, c, 1, 0);                                                                                \
+        WIDTHS(block, n, t, a, c)                                                                                      \
         break;
 
 void CUG_SYM(tile)(const cug_tile *t, const float *a, float *c) {
@@ -168,12 +226,7 @@ void CUG_SYM(tile)(const cug_tile *t, const float *a, float *c) {
 
 #define BLOCK_POOL(n)                                                                                                  \
     case 4 * n:                                                                                                        \
-        if (t->vectors == 1)                                                                                           \
-            block_pool(n, 1, t, a, c, arg, 0);                                                                         \
-        else if (is_short(t))                                                                                          \
-            block_pool(n, 2, t, a, c, arg, 1);                                                                         \
-        else                                                                                                           \
-            block_pool(n, 2, t, a, c, arg, 0);                                                                         \
+        WIDTHS(block_pool, n, t, a, c, arg)                                                                            \
         break;
 
 void CUG_SYM(tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg) {
