@@ -1,4 +1,5 @@
 /* images.c - what is done to labelled images in memory: choosing classes, statistics, scaling, dense targets. */
+#include "data/large_alloc.h"
 #include <cuglyph/dataset.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static cug_status copy_part(cug_images *to, const cug_images *from, int n) {
     CUG_TRY(can_crop(from, n));
     to->H = from->H - 2 * n, to->W = from->W - 2 * n;
     size_t labels = (size_t)from->count * sizeof *to->labels;
-    to->pixels = malloc((size_t)from->count * (size_t)to->H * (size_t)to->W * (size_t)to->C);
+    to->pixels = cug_large_alloc((size_t)from->count * (size_t)to->H * (size_t)to->W * (size_t)to->C);
     to->labels = malloc(labels);
     if (!to->pixels || !to->labels) return cug_fail(CUG_ENOMEM, "out of memory for a copy of %d images", from->count);
     to->count = from->count;

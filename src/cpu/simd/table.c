@@ -20,6 +20,7 @@ const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
     .sum = CUG_SYM(sum),
     .add_row = CUG_SYM(add_row),
     .normalize = CUG_SYM(normalize),
+    .normalize_images = CUG_SYM(normalize_images),
     .act_fwd = CUG_SYM(act_fwd),
     .act_bwd = CUG_SYM(act_bwd),
     .sum_squares = CUG_SYM(sum_squares),
