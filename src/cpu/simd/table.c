@@ -23,6 +23,7 @@ const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
     .normalize_images = CUG_SYM(normalize_images),
     .act_fwd = CUG_SYM(act_fwd),
     .act_bwd = CUG_SYM(act_bwd),
+    .exps = CUG_SYM(exps),
     .sum_squares = CUG_SYM(sum_squares),
     .update = CUG_SYM(update),
     .pool_max = CUG_SYM(pool_max),
