@@ -1,4 +1,5 @@
 /* state.c - a training run to and from a checkpoint: flat buffers as tensors, everything else as JSON metadata. */
+#include "io/atomic.h"
 #include "train/trainer.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -91,6 +92,13 @@ cleanup:
     free(prog);
     free(data);
     return st;
+}
+
+cug_status trainer_save_again(trainer *t, const char *from, const char *file) {
+    char a[4200], b[4200];
+    cug_run_file(t->run, from, a, sizeof a);
+    cug_run_file(t->run, file, b, sizeof b);
+    return cug_atomic_link(a, b, "checkpoint") == CUG_OK ? CUG_OK : trainer_save(t, file);
 }
 
 cug_status trainer_load(trainer *t, const char *file, int everything) {

@@ -177,7 +177,7 @@ static cug_status end_epoch(trainer *t) {
     CUG_GOTO(trainer_log_epoch(t, lr, v, rate, improved));
     t->at.metrics = (cug_metrics){0};
     if (improved) CUG_GOTO(trainer_save(t, BEST));
-    CUG_GOTO(trainer_save(t, LAST));
+    CUG_GOTO(improved ? trainer_save_again(t, BEST, LAST) : trainer_save(t, LAST));
     cug_event e = {.kind = CUG_EVENT_EPOCH,
                    .epoch = t->at.epoch,
                    .loss = m.loss_sum / (double)m.count,

@@ -56,6 +56,8 @@ double trainer_seconds(const trainer *t);
 
 /* Saves weights, optimizer state and progress as RUN/file. */
 cug_status trainer_save(trainer *t, const char *file);
+/* What was just saved as RUN/from, as RUN/file as well. */
+cug_status trainer_save_again(trainer *t, const char *from, const char *file);
 /* Loads RUN/file into the net; with `everything` also optimizer state and progress, logs cut back to it. */
 cug_status trainer_load(trainer *t, const char *file, int everything);
 
