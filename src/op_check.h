@@ -87,6 +87,8 @@ cug_status cug_check_loss(const char *op, int min_k, cug_dtype real, const cug_t
                           const cug_loss_shape *s);
 
 cug_status cug_check_normalize(cug_dtype real, const cug_tensor *y, const cug_tensor *u, const cug_normalize_shape *s);
+cug_status cug_check_normalize_gather(cug_dtype real, const cug_tensor *y, const cug_tensor *images,
+                                      const cug_tensor *ids, const cug_normalize_shape *s);
 
 cug_status cug_check_grad_norm(cug_dtype real, const cug_step *step, const cug_tensor *g, const cug_tensor *loss,
                                const cug_param_run *runs, int n_runs);

@@ -232,6 +232,26 @@ cug_status cug_check_normalize(cug_dtype real, const cug_tensor *y, const cug_te
     return CHECK_ARGS("normalize", {"y", y, real, s->count, ARG_OUT, NULL}, {"u", u, CUG_U8, s->count, ARG_IN, NULL});
 }
 
+cug_status cug_check_normalize_gather(cug_dtype real, const cug_tensor *y, const cug_tensor *images,
+                                      const cug_tensor *ids, const cug_normalize_shape *s) {
+    const char *op = "normalize gather";
+    CUG_TRY(check_present(op, "shape", s));
+    CUG_TRY(check_count(op, s->count));
+    CUG_TRY(check_present(op, "images", images));
+    CUG_TRY(check_present(op, "ids", ids));
+    size_t n = cug_tensor_count(ids), pixels = cug_tensor_count(images), size = n ? s->count / n : 0;
+    if (!size || s->count % n) return cug_fail(CUG_EINVAL, "%s: %zu pixels are not those of %zu ids", op, s->count, n);
+    if (pixels % size)
+        return cug_fail(CUG_EINVAL, "%s: images has %zu pixels, not a multiple of %zu", op, pixels, size);
+    CUG_TRY(CHECK_ARGS(op, {"y", y, real, s->count, ARG_OUT, NULL}, {"images", images, CUG_U8, pixels, ARG_IN, NULL},
+                       {"ids", ids, CUG_I32, n, ARG_IN, NULL}));
+    const int32_t *id = ids->ptr;
+    for (size_t i = 0; i < n; i++)
+        if (id[i] < 0 || (size_t)id[i] >= pixels / size)
+            return cug_fail(CUG_EINVAL, "%s: ids names image %d of %zu", op, id[i], pixels / size);
+    return CUG_OK;
+}
+
 /* --- optimizer, metrics ------------------------------------------------------------------------------------------- */
 
 static cug_status check_runs(const char *op, const cug_param_run *runs, int n_runs, size_t count) {

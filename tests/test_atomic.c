@@ -155,6 +155,38 @@ Test(atomic, small_files_are_replaced_whole) {
     cr_expect_eq(cug_write_atomic(NULL, "x", 1), CUG_EINVAL);
 }
 
+static void expect_text(const char *path, const char *want) {
+    size_t n;
+    char *text = file_read(path, &n);
+    cr_expect_str_eq(text, want, "%s holds %s", path, text);
+    free(text);
+}
+
+Test(atomic, a_second_name_keeps_its_file) {
+    char a[512], b[512];
+    snprintf(a, sizeof a, "%s", scratch_path("a"));
+    snprintf(b, sizeof b, "%s", scratch_path("b"));
+    cr_assert_eq(cug_write_atomic(a, "1", 1), CUG_OK);
+    cr_assert_eq(cug_write_atomic(b, "old", 3), CUG_OK);
+    file_write(scratch_path(".b.tmp"), "left by a killed writer", 23);
+    for (int twice = 0; twice < 2; twice++) { /* the second time it has that name */
+        cr_assert_eq(cug_atomic_link(a, b, "file"), CUG_OK, "%s", cug_error());
+        expect_text(b, "1");
+        cr_expect_eq(folder_count(scratch_path("."), NULL), 2);
+    }
+    cr_assert_eq(cug_write_atomic(a, "2", 1), CUG_OK);
+    expect_text(b, "1");
+    cr_expect_eq(cug_atomic_link(scratch_path("none"), b, "file"), CUG_ENOTSUP);
+    cr_assert_eq(link(a, scratch_path(".b.tmp")), 0); /* as when it is killed half-way */
+    cr_assert_eq(cug_write_atomic(b, "3", 1), CUG_OK);
+    expect_text(a, "2");
+    expect_text(b, "3");
+    cr_assert_eq(cug_atomic_link(a, b, "file"), CUG_OK);
+    cr_assert_eq(cug_write_atomic(a, "4", 1), CUG_OK);
+    expect_text(b, "2");
+    cr_expect_eq(folder_count(scratch_path("."), NULL), 2);
+}
+
 Test(atomic, bare_names_go_to_the_current_folder) {
     cr_assert_eq(chdir(scratch_path(".")), 0);
     cr_assert_eq(cug_write_atomic("bare", "x", 1), CUG_OK, "%s", cug_error());

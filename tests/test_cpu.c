@@ -1,7 +1,9 @@
 /* test_cpu.c - what the cpu backend promises besides its ops: how it is opened, and that bits do not depend on which
  * thread happens to do a part. */
+#include "cpu/simd.h"
 #include <criterion/criterion.h>
 #include <cuglyph/backend.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -39,6 +41,42 @@ Test(cpu, threads) {
     for (int i = 0; i < 50; i++) { /* workers that have not begun to wait are stopped as well */
         cr_assert_eq(open_cpu(&dev, NULL, 5), CUG_OK, "%s", cug_error());
         cug_backend_cpu.close(dev);
+    }
+}
+
+/* From 0 past the end of the normal numbers; neighbours differ, so a lane in the wrong place shows. */
+Test(cpu, exponentials_of_the_losses) {
+    static const cug_simd *const tables[] = {
+        &cug_simd_base
+#if defined __x86_64__
+        ,
+        &cug_simd_avx2,
+        &cug_simd_avx512
+#endif
+    };
+    static const char *const words[] = {"base", "avx2", "avx512"};
+    enum { COUNT = 20011 };
+    static double x[COUNT], y[COUNT + 1];
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        cug_device *dev = NULL;
+        if (open_cpu(&dev, words[t], 1) != CUG_OK) continue; /* not this processor's */
+        cug_backend_cpu.close(dev);
+        for (int i = 0; i < COUNT; i++) x[i] = -ldexp(i * (1 + i / 7.0), -16);
+        x[5] = -INFINITY, x[6] = NAN, x[7] = -708.5, x[8] = -1e300;
+        y[COUNT] = 7;
+        tables[t]->exps(y, x, COUNT);
+        cr_expect_eq(y[COUNT], 7);
+        for (int i = 0; i < COUNT; i++) {
+            double want = x[i] < -708 ? 0 : exp(x[i]);
+            cr_expect(isnan(x[i]) ? isnan(y[i]) : fabs(y[i] - want) <= 0x1p-51 * want, "%s: exp(%.17g) is %.17g",
+                      words[t], x[i], y[i]);
+        }
+        for (size_t n = 0; n < 40; n++) { /* in place, every length */
+            memcpy(y, x + 9, sizeof x - 9 * sizeof *x);
+            tables[t]->exps(y, y, n);
+            for (size_t i = 0; i < n; i++) cr_expect(fabs(y[i] - exp(x[i + 9])) <= 0x1p-51);
+            cr_expect_eq(y[n], x[n + 9], "%s: %zu", words[t], n);
+        }
     }
 }
 

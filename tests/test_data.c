@@ -219,7 +219,7 @@ static void check_stats(const cug_images *im, const int32_t *idx, size_t n) {
 }
 
 Test(data, statistics_are_exact) {
-    enum { COUNT = 40, SIDE = 50 }; /* 100,000 pixels: past the block of 65,536 */
+    enum { COUNT = 500, SIDE = 50 }; /* 1,250,000 pixels: past the 16 sums of 65,535 */
     static uint8_t pixels[COUNT * SIDE * SIDE];
     cug_images im = {COUNT, SIDE, SIDE, 1, pixels, NULL};
     const int32_t some[] = {3, 39, 3, 0};

@@ -171,6 +171,42 @@ Test(plan, reuse_gives_the_same_bits_as_memory_of_ones_own) {
         }
 }
 
+/* Images read where they lie, in turn with batches brought along, and those without pixels to be had from anywhere. */
+Test(plan, images_lent_give_the_same_bits_as_images_copied) {
+    static const cug_backend *const backends[] = {&cug_backend_ref, &cug_backend_cpu};
+    for (int k = 0; k < 2; k++) {
+        void *out[2];
+        size_t bytes = 0;
+        for (int lent = 0; lent < 2; lent++) {
+            fixture f;
+            open_net(&f, "input 6x6x1; conv 4 3x3; relu; flatten; linear 5", backends[k], 0);
+            const size_t size = cug_value_count(&f.g->values[0]);
+            uint8_t *copy = malloc(8 * size);
+            bytes = f.g->flat_count * cug_dtype_size(backends[k]->real);
+            out[lent] = malloc(bytes);
+            for (int i = 0; i < 6; i++) {
+                cug_batch b = {i % 2 ? 3 : 8, lent && i != 4 ? NULL : copy, f.labels, f.ids};
+                const cug_step_row row = {(uint64_t)i, 0.01f, b.n};
+                for (int j = 0; j < b.n; j++) {
+                    f.ids[j] = (3 * j + i) % 8;
+                    memcpy(copy + (size_t)j * size, f.pixels + (size_t)f.ids[j] * size, size);
+                }
+                for (size_t j = 0; i == 4 && j < 8 * size; j++) copy[j] ^= 0xFF; /* images that nobody lent */
+                cr_assert(cug_net_announce(f.net, &row, 1, 0) == CUG_OK, "%s", cug_error());
+                if (lent && i == 0) cr_expect_eq(cug_net_train_step(f.net, &b), CUG_EINVAL);
+                if (lent) cr_expect(cug_net_lend(f.net, f.pixels, 8));
+                cr_assert(cug_net_train_step(f.net, &b) == CUG_OK, "%s", cug_error());
+            }
+            cr_assert(cug_net_download(f.net, out[lent], NULL) == CUG_OK);
+            free(copy);
+            close_net(&f, backends[k]);
+        }
+        cr_expect(memcmp(out[0], out[1], bytes) == 0, "%s", backends[k]->name);
+        free(out[0]);
+        free(out[1]);
+    }
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(PLAIN_CRITERION_H)
 /* Every allocation of this program passes here while the test counts. */
 static volatile int counting, allocations; /* volatile: compilers know that malloc changes no variable */

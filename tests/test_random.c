@@ -4,6 +4,7 @@
 #include <cuglyph/random.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The known answers that Random123 publishes for philox4x32 with 10 rounds. */
 Test(random, philox_known_answers) {
@@ -48,6 +49,29 @@ Test(random, permute_is_a_permutation) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (uint32_t epoch = 0; epoch < 3; epoch++) expect_permutation(42 + epoch * 1000003u, epoch, sizes[i]);
     for (uint32_t n = 1; n < 130; n++) expect_permutation(7, 0, n);
+}
+
+Test(random, many_places_are_the_same_as_one_by_one) {
+    static const uint32_t sizes[] = {1, 2, 17, 64, 65, 1000, 55000};
+    uint32_t many[200];
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (uint32_t count = 0; count <= 200 && count <= sizes[s]; count = 3 * count + 1)
+            for (int end = 0; end < 2; end++) { /* the first places and the last */
+                uint32_t first = end ? sizes[s] - count : 0;
+                memset(many, 0xFF, sizeof many);
+                cug_permute_many(5, CUG_RNG_SHUFFLE, 2, sizes[s], first, count, many);
+                for (uint32_t i = 0; i < count; i++)
+                    cr_expect_eq(many[i], cug_permute(5, CUG_RNG_SHUFFLE, 2, sizes[s], first + i), "n %u, %u + %u",
+                                 sizes[s], first, i);
+                cr_expect(count == 200 || many[count] == UINT32_MAX, "n %u: more than %u written", sizes[s], count);
+            }
+}
+
+/* A run that is resumed by a later version must meet its images in the same order. */
+Test(random, an_order_is_kept_for_good) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < 51200; i++) sum = sum * 31 + cug_permute(1, CUG_RNG_SHUFFLE, 3, 55000, i);
+    cr_expect_eq(sum, 0x4585272bu, "%08x", sum);
 }
 
 static int fixed_points(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint64_t seed2,

@@ -27,7 +27,7 @@ typedef struct cug_net_options {
 
 typedef struct cug_net cug_net;
 
-/* A batch in host memory. */
+/* A batch in host memory. pixels may be NULL after cug_net_lend. */
 typedef struct cug_batch {
     int n;
     const uint8_t *pixels;
@@ -85,6 +85,10 @@ CUG_API cug_status cug_net_order(cug_net *n, const int32_t *order);
 /* And before each epoch, images of a data set held being H x W x C: how far each sample of the order is moved
  * (CUG_SHIFT_PACK). */
 CUG_API cug_status cug_net_shifts(cug_net *n, const int32_t *shifts, int H, int W, int C);
+
+/* `count` images in the host's memory, in the input's shape: until the next call a batch without pixels is made of
+ * those that its ids name, read where they lie. 0: not on this backend, whose memory is another. */
+CUG_API int cug_net_lend(cug_net *n, const uint8_t *images, size_t count);
 
 /* forward and loss, adding to the metrics and the confusion matrix. */
 CUG_API cug_status cug_net_eval_step(cug_net *n, const cug_batch *b);

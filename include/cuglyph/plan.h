@@ -49,6 +49,10 @@ CUG_API cug_status cug_plan_bind(cug_plan *p, const cug_plan_buffers *buffers, c
 typedef cug_status (*cug_plan_observer)(void *user, const cug_plan *p, int op, cug_pass pass);
 CUG_API void cug_plan_observe(cug_plan *p, cug_plan_observer fn, void *user); /* NULL: none */
 
+/* From now on the input is made of the images that ids names out of `count` in the host's memory, instead of what lies
+ * in `pixels`; NULL: no longer. Only where the backend's normalize has `gather`. */
+CUG_API void cug_plan_lend(cug_plan *p, const uint8_t *images, size_t count);
+
 /* pixels -> logits. train: dropout is on, batches are normalised by their own statistics. */
 CUG_API cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex);
 /* logits, labels -> each sample's loss and prediction; when training also the gradient of the mean loss. */

@@ -4,6 +4,7 @@
 #define CUGLYPH_RANDOM_H
 
 #include <cuglyph/version.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -30,6 +31,9 @@ static inline float cug_u01(uint32_t r) { return (float)(r >> 8) * 0x1p-24f; }
 /* Element i of a keyed permutation of 0..n-1 (a Feistel network with cycle walking): a shuffle that can be entered at
  * any place without holding it. n >= 1, i < n. Streams with different (seed, purpose, epoch) are independent. */
 CUG_API uint32_t cug_permute(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint32_t n, uint32_t i);
+/* Elements first .. first + count - 1 of it, at a third of the cost each. */
+CUG_API void cug_permute_many(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint32_t n, uint32_t first,
+                              size_t count, uint32_t *out);
 
 /* One uniform number in [0,1) for element `index` of stream `stream` (host side: init, checks). */
 CUG_API float cug_uniform(uint64_t seed, cug_rng_purpose purpose, uint32_t stream, uint64_t index);

@@ -38,7 +38,9 @@ CUG_API cug_status cug_run_environment(cug_run *r, const char *device_line);
  * crash is cut off first, and one that the disk has no room for is taken back (CUG_ENOSPC). */
 CUG_API cug_status cug_run_log(cug_run *r, const char *json_line);
 CUG_API cug_status cug_run_csv(cug_run *r, const char *csv_line);
-/* Bytes in each log now; flushed to disk first. What a checkpoint records. */
+/* Flushes both logs to disk; not while a line is being appended. */
+CUG_API cug_status cug_run_log_flush(cug_run *r);
+/* Bytes in each log now. What a checkpoint records, after they are on disk. */
 CUG_API cug_status cug_run_log_sizes(cug_run *r, uint64_t *jsonl, uint64_t *csv);
 /* Cuts both logs back to those sizes: on resume, lines written after the checkpoint go. A log shorter than its size is
  * left and said so (CUG_EMISMATCH). */

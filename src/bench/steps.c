@@ -75,11 +75,12 @@ static cug_status announce(stepper *s) {
 }
 
 static cug_status step_once(stepper *s) {
-    cug_batch b = {0, s->pixels, s->labels, s->ids};
+    const int in_place = !s->use_ring && cug_net_lend(s->net, s->images.pixels, (size_t)s->images.count);
+    cug_batch b = {0, in_place ? NULL : s->pixels, s->labels, s->ids};
     if (s->o->training) CUG_TRY(announce(s));
     if (!s->use_ring) {
         range_push(s->be, "batch");
-        load(s, s->step, s->pixels, s->labels, s->ids, &b.n);
+        load(s, s->step, in_place ? NULL : s->pixels, s->labels, s->ids, &b.n);
         range_pop(s->be);
     }
     s->step++;

@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 
 typedef struct cpu_loss_job {
+    const cug_simd *simd;
     float *loss, *dz;
     int32_t *pred;
     const float *z;
@@ -36,7 +37,7 @@ static inline cug_status cpu_loss_run(const char *op, int min_k, const cug_tenso
                                       const cug_loss_shape *s, const cug_exec *ex, cug_cpu_fn *part) {
     CUG_TRY(cug_check_loss(op, min_k, CPU_REAL, loss, dz, pred, z, labels, s));
     CUG_TRY(cpu_ready(op, ex, 0));
-    cpu_loss_job j = {cpu_f32(loss), cpu_f32(dz), cpu_i32(pred), cpu_f32(z), cpu_i32(labels), s};
+    cpu_loss_job j = {ex->device->simd, cpu_f32(loss), cpu_f32(dz), cpu_i32(pred), cpu_f32(z), cpu_i32(labels), s};
     cug_cpu_run(ex->device, (size_t)s->N, CUG_CPU_GRAIN / 32 / (size_t)s->K + 1, part, &j);
     return CUG_OK;
 }

@@ -81,8 +81,12 @@ typedef struct cug_simd {
     void (*sum)(float *y, const float *a, const float *b, size_t n); /* y = a + b */
     void (*add_row)(float *y, const float *x, const float *b, size_t rows, size_t cols);
     void (*normalize)(float *y, const uint8_t *u, float scale, float shift, size_t n);
+    /* The same of images ids[0], ids[1], ... of `size` pixels each, one after the other into y. */
+    void (*normalize_images)(float *y, const uint8_t *images, const int32_t *ids, float scale, float shift, size_t n,
+                             size_t size);
     void (*act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n); /* not SIGMOID, TANH */
     void (*act_bwd)(float *dx, const float *dy, const float *of, cug_act_kind kind, float slope, int add, size_t n);
+    void (*exps)(double *y, const double *x, size_t n); /* y = exp(x), x <= 0 or NaN; y may be x */
     double (*sum_squares)(const float *g, size_t n);
     /* MUON is the first part of a matrix's step: m is updated, u = g + mu * m goes to v. */
     void (*update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);

@@ -1,6 +1,7 @@
 /* idx.c - the IDX reader: a parser that takes bytes as they come, so that nothing in a header is believed before the
  * data it promises is there. */
 #include "data/inflate.h"
+#include "data/large_alloc.h"
 #include <cuglyph/idx.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,10 @@ static cug_status grow(parser *p, size_t n) {
     size_t want = p->capacity ? p->capacity : FIRST_ALLOCATION;
     while (want - p->have < n) want = want > CUG_IDX_MAX_BYTES / 2 ? CUG_IDX_MAX_BYTES : want * 2;
     if (want > p->idx.bytes) want = p->idx.bytes;
-    uint8_t *data = realloc(p->idx.data, want);
+    uint8_t *data = cug_large_alloc(want);
     if (!data) return cug_fail(CUG_ENOMEM, "%s: out of memory for %zu bytes", p->where, want);
+    if (p->have) memcpy(data, p->idx.data, p->have);
+    free(p->idx.data);
     p->idx.data = data;
     p->capacity = want;
     return CUG_OK;

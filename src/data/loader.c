@@ -41,9 +41,10 @@ cug_status cug_split_stratified(const cug_images *im, size_t n_val, uint64_t see
     for (size_t i = 0; i < n; i++) count[im->labels[i]]++;
     share(count, n, n_val, take);
     for (size_t c = 0, at = 0; c < CUG_MAX_CLASSES; at += count[c++]) {
+        uint32_t *places = (uint32_t *)b; /* the list is written afterwards */
         start[c] = at;
-        for (size_t j = 0; j < take[c]; j++)
-            chosen[at + cug_permute(seed, CUG_RNG_SPLIT, (uint32_t)c, (uint32_t)count[c], (uint32_t)j)] = 1;
+        cug_permute_many(seed, CUG_RNG_SPLIT, (uint32_t)c, (uint32_t)count[c], 0, take[c], places);
+        for (size_t j = 0; j < take[c]; j++) chosen[at + places[j]] = 1;
     }
     for (size_t i = 0; i < n; i++) {
         int32_t c = im->labels[i];
@@ -77,24 +78,32 @@ static void copy_image(uint8_t *out, const cug_loader *l, uint32_t epoch, int32_
     cug_shift_image(out, in, im->H, im->W, im->C, dy, dx);
 }
 
-/* A shuffled image is in no cache: it is asked for while the places of the next ones are worked out. */
+/* A shuffled image is in no cache: it is asked for while the ones before it are copied. */
+#define AHEAD 8
 static void prefetch(const uint8_t *image, size_t size) {
-    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(image + at);
+    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(image + at, 0, 2);
+}
+
+static void copy_images(uint8_t *pixels, const cug_loader *l, uint32_t epoch, const int32_t *ids, int count) {
+    const cug_images *im = l->images;
+    const size_t size = (size_t)im->H * (size_t)im->W * (size_t)im->C;
+    for (int i = 0; i < count + AHEAD; i++) {
+        if (i < count) prefetch(im->pixels + (size_t)ids[i] * size, size);
+        if (i >= AHEAD) copy_image(pixels + (size_t)(i - AHEAD) * size, l, epoch, ids[i - AHEAD], size);
+    }
 }
 
 void cug_loader_batch(const cug_loader *l, uint32_t epoch, size_t b, int32_t *ids, uint8_t *pixels, int32_t *labels,
                       int *n) {
-    const cug_images *im = l->images;
-    size_t size = (size_t)im->H * (size_t)im->W * (size_t)im->C;
     size_t first = b * (size_t)l->batch, left = first < l->n ? l->n - first : 0;
     int count = left < (size_t)l->batch ? (int)left : l->batch;
-    for (int i = 0; i < count; i++) {
-        uint32_t at = (uint32_t)(first + (size_t)i);
-        if (l->shuffle) at = cug_permute(l->seed, CUG_RNG_SHUFFLE, epoch, (uint32_t)l->n, at);
-        ids[i] = l->ids ? l->ids[at] : (int32_t)at;
-        if (pixels) prefetch(im->pixels + (size_t)ids[i] * size, size);
-    }
-    for (int i = 0; i < count && pixels; i++) copy_image(pixels + (size_t)i * size, l, epoch, ids[i], size);
-    for (int i = 0; i < count && labels; i++) labels[i] = im->labels[ids[i]];
+    if (l->shuffle)
+        cug_permute_many(l->seed, CUG_RNG_SHUFFLE, epoch, (uint32_t)l->n, (uint32_t)first, (size_t)count,
+                         (uint32_t *)ids);
+    else
+        for (int i = 0; i < count; i++) ids[i] = (int32_t)first + i;
+    for (int i = 0; i < count && l->ids; i++) ids[i] = l->ids[ids[i]];
+    if (pixels) copy_images(pixels, l, epoch, ids, count);
+    for (int i = 0; i < count && labels; i++) labels[i] = l->images->labels[ids[i]];
     *n = count;
 }

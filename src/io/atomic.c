@@ -36,7 +36,9 @@ static cug_status open_locked(cug_atomic *a) {
         /* Some network file systems have no locks: go on, with one writer a path up to the user. */
         struct stat mine, named;
         if (fstat(a->fd, &mine) != 0) return fail_errno(a, "looking at the temporary file", errno);
-        if (stat(a->temp, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return CUG_OK;
+        int same = stat(a->temp, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+        if (same && mine.st_nlink == 1) return CUG_OK;
+        if (same) unlink(a->temp); /* left by a killed cug_atomic_link: the file has a name of its own */
         close(a->fd);
         a->fd = -1;
     }
@@ -91,8 +93,7 @@ static int sync_folder(const char *folder) {
     return err;
 }
 
-cug_status cug_atomic_commit(cug_atomic *a) {
-    if (fsync(a->fd) != 0) return fail_errno(a, "flushing to disk", errno);
+static cug_status put_in_place(cug_atomic *a) {
     if (rename(a->temp, a->path) != 0) return fail_errno(a, "renaming the temporary file", errno);
     free(a->temp); /* no longer ours to remove */
     a->temp = NULL;
@@ -102,6 +103,28 @@ cug_status cug_atomic_commit(cug_atomic *a) {
                         "%s: written, but flushing its folder failed: %s: after a power cut the old %s may return",
                         a->path, strerror(err), a->noun);
     return CUG_OK;
+}
+
+cug_status cug_atomic_commit(cug_atomic *a) {
+    if (fsync(a->fd) != 0) return fail_errno(a, "flushing to disk", errno);
+    return put_in_place(a);
+}
+
+static int same_file(const char *one, const char *other) {
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+cug_status cug_atomic_link(const char *from, const char *path, const char *noun) {
+    cug_atomic a;
+    cug_status st = CUG_OK;
+    CUG_TRY(cug_atomic_open(&a, path, noun));
+    if (unlink(a.temp) != 0 || link(from, a.temp) != 0)
+        st = cug_fail(CUG_ENOTSUP, "%s: a second name of %s is not to be had: %s", path, from, strerror(errno));
+    else
+        st = same_file(from, path) ? CUG_OK : put_in_place(&a); /* renaming would do nothing, and leave both names */
+    cug_atomic_close(&a);
+    return st;
 }
 
 void cug_atomic_close(cug_atomic *a) {

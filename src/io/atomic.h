@@ -18,6 +18,9 @@ cug_status cug_atomic_open(cug_atomic *a, const char *path, const char *noun);
 cug_status cug_atomic_write(cug_atomic *a, const void *bytes, size_t n);
 /* fsync, rename, fsync of the folder. */
 cug_status cug_atomic_commit(cug_atomic *a);
+/* The file `from` under the name `path` as well, which it replaces; both in one folder, `from` flushed to disk.
+ * CUG_ENOTSUP where the file system gives a file one name only. */
+cug_status cug_atomic_link(const char *from, const char *path, const char *noun);
 /* Releases everything; before a successful commit that removes the temporary file. Safe to call in any state. */
 void cug_atomic_close(cug_atomic *a);
 

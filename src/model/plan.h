@@ -78,6 +78,7 @@ struct cug_plan {
     int *value_buffer, *grad_buffer; /* per graph value: buffer, -1 for none */
     size_t arena_bytes, unshared_bytes;
     cug_plan_buffers bound;
+    cug_tensor lent; /* images of the host's that ids names; ptr NULL: none */
     cug_plan_observer observer;
     void *observer_user;
 };

@@ -69,14 +69,22 @@ static cug_exec with_workspace(const cug_plan *p, const cug_exec *ex, int buffer
     return e;
 }
 
+void cug_plan_lend(cug_plan *p, const uint8_t *images, size_t count) {
+    p->lent = cug_tensor2((uint8_t *)images, CUG_U8, (int)count, (int)cug_value_count(&p->g->values[0]));
+}
+
+static cug_status normalize(cug_plan *p, const cug_exec *ex) {
+    cug_tensor y = cug_plan_value(p, 0), u = y, ids = cug_tensor1(p->bound.ids, CUG_I32, p->batch);
+    u.ptr = p->bound.pixels;
+    u.dtype = CUG_U8;
+    const cug_normalize_shape s = {cug_tensor_count(&y), p->bound.scale, p->bound.shift};
+    return p->lent.ptr ? p->be->normalize->gather(&y, &p->lent, &ids, &s, ex) : p->be->normalize->fwd(&y, &u, &s, ex);
+}
+
 cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex) {
-    if (p->bound.pixels) {
-        cug_tensor y = cug_plan_value(p, 0), u = y;
-        u.ptr = p->bound.pixels;
-        u.dtype = CUG_U8;
-        const cug_normalize_shape s = {cug_tensor_count(&y), p->bound.scale, p->bound.shift};
+    if (p->bound.pixels || p->lent.ptr) {
         range_push(p->be, "normalize");
-        cug_status st = p->be->normalize->fwd(&y, &u, &s, ex);
+        cug_status st = normalize(p, ex);
         range_pop(p->be);
         CUG_TRY(st);
     }

@@ -182,8 +182,9 @@ void job_close(job *j) {
 }
 
 cug_batch job_batch(job *j, const cug_loader *l, uint32_t epoch, size_t b) {
-    cug_batch batch = {0, j->pixels, j->labels, j->ids};
-    cug_loader_batch(l, epoch, b, j->ids, j->pixels, j->labels, &batch.n);
+    int in_place = !l->shift && cug_net_lend(j->net, l->images->pixels, (size_t)l->images->count);
+    cug_batch batch = {0, in_place ? 0 : j->pixels, j->labels, j->ids};
+    cug_loader_batch(l, epoch, b, j->ids, in_place ? 0 : j->pixels, j->labels, &batch.n);
     return batch;
 }
 

@@ -29,6 +29,7 @@ cug_status trainer_log_start(trainer *t) {
 
 cug_status trainer_log_step(trainer *t, double lr) {
     const cug_metrics *m = &t->at.metrics;
+    CUG_TRY(trainer_saved(t));
     return write_line(t, json_pack("{s:s s:I s:I s:f s:o s:f}", "event", "step", "epoch", (json_int_t)t->at.epoch + 1,
                                    "step", (json_int_t)t->at.step, "lr", lr, "loss",
                                    report_real(m->loss_sum / (double)m->count), "accuracy",
@@ -38,6 +39,7 @@ cug_status trainer_log_step(trainer *t, double lr) {
 cug_status trainer_log_epoch(trainer *t, double lr, const cug_evaluation *val, double images_per_second, int improved) {
     const cug_metrics *m = &t->at.metrics;
     double loss = m->loss_sum / (double)m->count, accuracy = (double)m->correct / (double)m->count;
+    CUG_TRY(trainer_saved(t));
     double val_loss = val ? val->loss : NAN, val_accuracy = val ? val->accuracy : NAN, seconds = trainer_seconds(t);
     CUG_TRY(write_line(t, json_pack("{s:s s:I s:I s:f s:o s:f s:o s:o s:b s:f s:f}", "event", "epoch", "epoch",
                                     (json_int_t)t->at.epoch, "step", (json_int_t)t->at.step, "lr", lr, "loss",
@@ -78,6 +80,7 @@ static cug_status weights_digest(trainer *t, char hex[SHA256_DIGEST_STRING_LENGT
 
 cug_status trainer_log_final(trainer *t, const cug_evaluation *test, const char *weights, int stopped_early) {
     char digest[SHA256_DIGEST_STRING_LENGTH];
+    CUG_TRY(trainer_saved(t));
     CUG_TRY(weights_digest(t, digest));
     json_t *o = final_json(t, test, weights, stopped_early);
     int whole = o && json_object_set_new(o, "weights_sha256", json_string(digest)) == 0;

@@ -168,6 +168,12 @@ cug_status cug_net_stage(cug_net *n, cug_ring_fill *fill, void *user) {
     return n->be->ring_open(&n->ring, n->ex.device, (int)n->max_batch, n->pixel_bytes, fill, user);
 }
 
+int cug_net_lend(cug_net *n, const uint8_t *images, size_t count) {
+    n->lent = n->be->normalize->gather ? images : 0;
+    n->n_lent = count;
+    return n->lent != 0;
+}
+
 cug_status cug_net_hold(cug_net *n, const uint8_t *pixels, const int32_t *labels, size_t count, size_t order) {
     n->count = count;
     n->order_count = order;

@@ -31,6 +31,8 @@ struct cug_net {
     cug_cursor *cursor;
     size_t n_rows, next;
     net_replay train_replay[CUG_NET_MAX_SIZES], eval_replay[CUG_NET_MAX_SIZES];
+    const uint8_t *lent; /* images that a batch without pixels is made of */
+    size_t n_lent;
     /* where batches come from when the caller brings none */
     void *ring;
     uint8_t *all_pixels;

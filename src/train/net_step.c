@@ -26,15 +26,17 @@ static int size_of(cug_plan *const *plans, int batch) {
 
 static cug_status copy_batch(cug_net *n, const cug_batch *b) {
     size_t count = (size_t)b->n;
-    CUG_TRY(n->be->upload(n->ex.device, n->pixels, b->pixels, count * n->pixel_bytes, n->ex.stream));
+    if (!b->pixels && !n->lent) return cug_fail(CUG_EINVAL, "a batch without pixels, and no images lent");
+    if (b->pixels) CUG_TRY(n->be->upload(n->ex.device, n->pixels, b->pixels, count * n->pixel_bytes, n->ex.stream));
     CUG_TRY(n->be->upload(n->ex.device, n->labels, b->labels, count * sizeof *b->labels, n->ex.stream));
     return n->be->upload(n->ex.device, n->ids, b->ids, count * sizeof *b->ids, n->ex.stream);
 }
 
-static cug_status upload_batch(cug_net *n, const cug_batch *b) {
+static cug_status upload_batch(cug_net *n, cug_plan *p, const cug_batch *b) {
     range_push(n->be, "upload");
     cug_status st = copy_batch(n, b);
     range_pop(n->be);
+    cug_plan_lend(p, b->pixels ? 0 : n->lent, n->n_lent);
     return st;
 }
 
@@ -149,8 +151,9 @@ cug_status cug_net_train_step(cug_net *n, const cug_batch *b) {
     int batch = (int)n->rows[n->next].valid, size = size_of(n->train, batch);
     if (size < 0) return cug_fail(CUG_EINVAL, "no training plan for a batch of %d", batch);
     if (b && b->n != batch) return cug_fail(CUG_EINVAL, "a batch of %d where %d were announced", b->n, batch);
+    if (!b) cug_plan_lend(n->train[size], 0, 0);
     if (b)
-        CUG_TRY(upload_batch(n, b));
+        CUG_TRY(upload_batch(n, n->train[size], b));
     else if (n->ring)
         CUG_TRY(take_staged(n, batch));
     n->next++;
@@ -173,14 +176,14 @@ cug_status cug_net_failed(cug_net *n, int *failed, uint64_t *step) {
 cug_status cug_net_locate(cug_net *n, const cug_batch *b) {
     int size = size_of(n->train, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no training plan for a batch of %d", b->n);
-    CUG_TRY(upload_batch(n, b));
+    CUG_TRY(upload_batch(n, n->train[size], b));
     return nonfinite_locate(n->be, n->train[size], &n->ex);
 }
 
 cug_status cug_net_eval_step(cug_net *n, const cug_batch *b) {
     int size = size_of(n->eval, b->n);
     if (size < 0) return cug_fail(CUG_EINVAL, "no evaluation plan for a batch of %d", b->n);
-    CUG_TRY(upload_batch(n, b));
+    CUG_TRY(upload_batch(n, n->eval[size], b));
     range_push(n->be, "evaluation step");
     cug_status st = run(n, n->eval[size], eval_work, &n->eval_replay[size]);
     range_pop(n->be);

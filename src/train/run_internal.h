@@ -10,6 +10,7 @@ struct cug_run {
     char *path;
     int lock;       /* RUN/lock, flock'ed; -1: opened for reading only */
     int jsonl, csv; /* -1 until the first use */
+    int flushed[2]; /* nothing was written to that log since it was flushed to disk */
 };
 
 #endif

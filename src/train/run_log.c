@@ -63,6 +63,7 @@ static cug_status append(cug_run *r, log_kind k, const char *line) {
     memcpy(text, line, n - 1);
     text[n - 1] = '\n';
     ssize_t w;
+    r->flushed[k] = 0;
     while ((w = write(fd, text, n)) < 0 && errno == EINTR) {}
     int err = errno;
     free(text);
@@ -83,9 +84,23 @@ static cug_status size_of(cug_run *r, log_kind k, uint64_t *size) {
     *size = 0;
     CUG_TRY(open_log(r, k, 0, &fd));
     if (fd < 0) return CUG_OK;
-    if (fdatasync(fd) != 0 || fstat(fd, &sb) != 0) return fail_errno(r, k, "flushing to disk", errno);
+    if (fstat(fd, &sb) != 0) return fail_errno(r, k, "looking at it", errno);
     *size = (uint64_t)sb.st_size;
     return CUG_OK;
+}
+
+static cug_status flush(cug_run *r, log_kind k) {
+    int fd = -1;
+    CUG_TRY(open_log(r, k, 0, &fd));
+    if (fd < 0 || r->flushed[k]) return CUG_OK;
+    if (fdatasync(fd) != 0) return fail_errno(r, k, "flushing to disk", errno);
+    r->flushed[k] = 1;
+    return CUG_OK;
+}
+
+cug_status cug_run_log_flush(cug_run *r) {
+    CUG_TRY(flush(r, JSONL));
+    return flush(r, CSV);
 }
 
 cug_status cug_run_log_sizes(cug_run *r, uint64_t *jsonl, uint64_t *csv) {
@@ -101,8 +116,9 @@ static cug_status cut(cug_run *r, log_kind k, uint64_t size) {
                         "%s/%s: %" PRIu64 " bytes, but the checkpoint saw %" PRIu64
                         ": lines are missing; it is left as it is",
                         r->path, files[k], now, size);
-    if (now > size && ftruncate(*slot_of(r, k), (off_t)size) != 0) return fail_errno(r, k, "cutting", errno);
-    return CUG_OK;
+    if (now == size) return CUG_OK;
+    r->flushed[k] = 0;
+    return ftruncate(*slot_of(r, k), (off_t)size) == 0 ? CUG_OK : fail_errno(r, k, "cutting", errno);
 }
 
 cug_status cug_run_log_truncate(cug_run *r, uint64_t jsonl, uint64_t csv) {

@@ -1,4 +1,5 @@
 /* state.c - a training run to and from a checkpoint: flat buffers as tensors, everything else as JSON metadata. */
+#include "io/atomic.h"
 #include "train/trainer.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -65,32 +66,74 @@ static char *data_json(const job *j, const cug_config *c) {
     return text;
 }
 
-cug_status trainer_save(trainer *t, const char *file) {
-    char path[4200], *prog = 0, *data = 0;
-    cug_status st;
-    CUG_GOTO(cug_net_download(t->j.net, t->params, t->state));
-    CUG_GOTO(cug_run_log_sizes(t->run, &t->at.log_jsonl, &t->at.log_csv));
+/* The state as it is now, on the host. */
+static cug_status take(trainer *t, saving *s) {
+    CUG_TRY(cug_net_download(t->j.net, t->params, t->state));
+    CUG_TRY(cug_run_log_sizes(t->run, &t->at.log_jsonl, &t->at.log_csv));
     progress now = t->at;
     now.seconds = trainer_seconds(t);
-    prog = progress_json(&now);
-    data = data_json(&t->j, t->c);
-    if (!prog || !data) {
-        st = cug_fail(CUG_ENOMEM, "out of memory for a checkpoint's metadata");
-        goto cleanup;
-    }
-    char k_config[] = "config", k_data[] = "data", k_model[] = "model", k_progress[] = "progress";
-    cug_st_pair meta[] = {{k_config, t->config_text}, {k_data, data}, {k_model, t->j.g->name}, {k_progress, prog}};
+    s->progress = progress_json(&now);
+    s->data = data_json(&t->j, t->c);
+    return s->progress && s->data ? CUG_OK : cug_fail(CUG_ENOMEM, "out of memory for a checkpoint's metadata");
+}
+
+static cug_status write_file(trainer *t, const char *file) {
+    char path[4200], k_config[] = "config", k_data[] = "data", k_model[] = "model", k_progress[] = "progress";
+    cug_st_pair meta[] = {{k_config, t->config_text},
+                          {k_data, t->saving.data},
+                          {k_model, t->j.g->name},
+                          {k_progress, t->saving.progress}};
     cug_snapshot s = {.real = t->j.be->real,
                       .params = t->params,
                       .n_state = cug_net_state_count(t->j.net),
                       .meta = meta,
                       .n_meta = (int)(sizeof meta / sizeof *meta)};
     for (int i = 0; i < s.n_state; i++) s.state[i] = t->state[i];
-    st = cug_checkpoint_save(cug_run_file(t->run, file, path, sizeof path), t->j.g, &s);
-cleanup:
-    free(prog);
-    free(data);
-    return st;
+    return cug_checkpoint_save(cug_run_file(t->run, file, path, sizeof path), t->j.g, &s);
+}
+
+/* Logs, then the file, then its second name, each on disk before the next. */
+static cug_status write_all(trainer *t) {
+    char from[4200], to[4200];
+    const saving *s = &t->saving;
+    CUG_TRY(cug_run_log_flush(t->run));
+    CUG_TRY(write_file(t, s->file));
+    if (!s->also) return CUG_OK;
+    cug_run_file(t->run, s->file, from, sizeof from);
+    cug_run_file(t->run, s->also, to, sizeof to);
+    return cug_atomic_link(from, to, "checkpoint") == CUG_OK ? CUG_OK : write_file(t, s->also);
+}
+
+static void *writer(void *user) {
+    trainer *t = user;
+    t->saving.status = write_all(t);
+    snprintf(t->saving.error, sizeof t->saving.error, "%s", cug_error());
+    return 0;
+}
+
+cug_status trainer_saved(trainer *t) {
+    saving *s = &t->saving;
+    if (!s->running) return CUG_OK;
+    pthread_join(s->thread, 0);
+    s->running = 0;
+    return s->status == CUG_OK ? CUG_OK : cug_fail(s->status, "%s", s->error);
+}
+
+cug_status trainer_save(trainer *t, const char *file, const char *also) {
+    saving *s = &t->saving;
+    CUG_TRY(trainer_saved(t));
+    trainer_save_end(t);
+    s->file = file, s->also = also;
+    CUG_TRY(take(t, s));
+    s->running = pthread_create(&s->thread, 0, writer, t) == 0;
+    return s->running ? CUG_OK : write_all(t);
+}
+
+void trainer_save_end(trainer *t) {
+    if (t->saving.running) pthread_join(t->saving.thread, 0);
+    free(t->saving.progress);
+    free(t->saving.data);
+    t->saving = (saving){0};
 }
 
 cug_status trainer_load(trainer *t, const char *file, int everything) {
@@ -98,6 +141,7 @@ cug_status trainer_load(trainer *t, const char *file, int everything) {
     cug_graph *g = 0;
     cug_snapshot s = {0};
     cug_status st;
+    CUG_TRY(trainer_saved(t));
     cug_run_file(t->run, file, path, sizeof path);
     CUG_GOTO(cug_checkpoint_load(path, &g, &s));
     if (strcmp(g->spec, t->j.g->spec) != 0 || s.real != t->j.be->real ||

@@ -108,9 +108,9 @@ static cug_status log_and_save(trainer *t, cug_event *e) {
     if (log) CUG_TRY(trainer_log_step(t, e->lr));
     if (!save) return CUG_OK;
     t->at.batch++; /* as after this step */
-    CUG_TRY(trainer_save(t, LAST));
+    cug_status st = trainer_save(t, LAST, 0);
     t->at.batch--;
-    return CUG_OK;
+    return st;
 }
 
 cug_status trainer_run_steps(trainer *t, volatile int *stop, int *interrupted) {
@@ -176,8 +176,7 @@ static cug_status end_epoch(trainer *t) {
     if (v) improved = judge(t, v);
     CUG_GOTO(trainer_log_epoch(t, lr, v, rate, improved));
     t->at.metrics = (cug_metrics){0};
-    if (improved) CUG_GOTO(trainer_save(t, BEST));
-    CUG_GOTO(trainer_save(t, LAST));
+    CUG_GOTO(improved ? trainer_save(t, BEST, LAST) : trainer_save(t, LAST, 0));
     cug_event e = {.kind = CUG_EVENT_EPOCH,
                    .epoch = t->at.epoch,
                    .loss = m.loss_sum / (double)m.count,
@@ -305,11 +304,14 @@ cug_status cug_train(const cug_train_request *req, cug_train_result *res) {
         if (st == CUG_OK) announce(&t, req->resume);
         if (st == CUG_OK) st = run_epochs(&t, req->stop, &interrupted);
     }
-    if (st == CUG_OK) st = interrupted || t.at.batch ? trainer_save(&t, LAST) : CUG_OK;
+    if (st == CUG_OK && (interrupted || t.at.batch)) st = trainer_save(&t, LAST, 0);
+    if (st == CUG_OK && interrupted) st = trainer_saved(&t);
     if (st == CUG_OK && interrupted)
         st = cug_fail(CUG_EINTR, "stopped at epoch %lld, step %llu; go on with: cuglyph train --resume %s",
                       (long long)t.at.epoch + 1, (unsigned long long)t.at.step, res->run_path);
     if (st == CUG_OK) st = finish(&t, res);
+    if (st == CUG_OK) st = trainer_saved(&t);
+    trainer_save_end(&t);
     res->steps = t.at.step;
     res->epochs = t.at.epoch;
     res->stopped_early = stopped_early(&t);

@@ -3,6 +3,7 @@
 #define CUG_TRAIN_TRAINER_H
 
 #include <cuglyph/run.h>
+#include <pthread.h>
 
 #include "train/job.h"
 
@@ -21,6 +22,16 @@ typedef struct progress {
     double seconds;              /* of training before this process */
 } progress;
 
+/* A checkpoint on its way to disk: besides t's host copies what its thread reads, then what became of it. */
+typedef struct saving {
+    char *progress, *data; /* JSON */
+    const char *file, *also;
+    int running;
+    pthread_t thread;
+    cug_status status;
+    char error[1024];
+} saving;
+
 typedef struct trainer {
     job j;
     const cug_config *c;
@@ -33,6 +44,7 @@ typedef struct trainer {
     int32_t *order;                      /* an epoch's, for the resident loader */
     uint64_t staged_from;                /* the step that the ring's first batch is for */
     char *config_text;
+    saving saving;
     double started; /* monotonic seconds */
     uint64_t started_images, images;
     void (*on_event)(void *user, const cug_event *e);
@@ -54,8 +66,14 @@ uint64_t trainer_steps_in_all(const trainer *t);
 
 double trainer_seconds(const trainer *t);
 
-/* Saves weights, optimizer state and progress as RUN/file. */
-cug_status trainer_save(trainer *t, const char *file);
+/* Saves weights, optimizer state and progress as RUN/file, and as RUN/also if that is not NULL. They are those of now;
+ * a thread writes them while training goes on, as a disk may take as long as a hundred steps. No later step is logged
+ * before they are on disk. */
+cug_status trainer_save(trainer *t, const char *file, const char *also);
+/* Waits until they are; fails if that failed. */
+cug_status trainer_saved(trainer *t);
+/* The same when nobody wants to know; frees what saving took. */
+void trainer_save_end(trainer *t);
 /* Loads RUN/file into the net; with `everything` also optimizer state and progress, logs cut back to it. */
 cug_status trainer_load(trainer *t, const char *file, int everything);
 

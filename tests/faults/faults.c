@@ -76,6 +76,7 @@ FILES(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, a
 FILES(int, fsync, (int fd), (fd), EIO, -1)
 FILES(int, fdatasync, (int fd), (fd), EIO, -1)
 FILES(int, rename, (const char *from, const char *to), (from, to), EIO, -1)
+FILES(int, link, (const char *from, const char *to), (from, to), EPERM, -1)
 FILES(int, ftruncate, (int fd, off_t n), (fd, n), EIO, -1)
 FILES(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence), EIO, -1)
 FILES(int, fstat, (int fd, struct stat *sb), (fd, sb), EIO, -1)

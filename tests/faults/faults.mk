@@ -4,7 +4,7 @@
 FAULT_POINTS ?= 0
 FAULT_SAN    ?= address,undefined
 FAULT_CALLS  := malloc calloc realloc aligned_alloc strdup strndup open_memstream posix_memalign read pread write pwrite fsync fdatasync \
-  rename ftruncate lseek fstat flock mkdir fopen fread fgets opendir pthread_create inflateInit2_ open openat
+  rename link ftruncate lseek fstat flock mkdir fopen fread fgets opendir pthread_create inflateInit2_ open openat
 FAULT_OBJ    := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/faults/*.c)))
 
 .PHONY: faults faults-program

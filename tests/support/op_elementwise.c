@@ -380,6 +380,56 @@ static op_call normalize_call(op_world *w, const cug_normalize_shape *s, const c
                                {.name = "u", .role = OP_IN, .dtype = CUG_U8, .count = s->count, .data = u}}};
 }
 
+static cug_status normalize_gather(const cug_backend *be, const cug_tensor *const *t, const op_call *c,
+                                   const cug_exec *ex) {
+    return be->normalize->gather(t[0], t[1], t[2], c->shape, ex);
+}
+
+static int has_gather(const cug_backend *be, const op_call *c) {
+    (void)c;
+    return be->normalize->gather != NULL;
+}
+
+/* From 100 images of s->count / n pixels. */
+static op_call gather_call(op_world *w, const cug_normalize_shape *s, size_t n, int32_t last, const char *name) {
+    const size_t bytes = 100 * (s->count / n);
+    uint8_t *u = op_bytes(w, 1, bytes, 0, 255);
+    int32_t *ids = op_int32(w, 2, n, 0, 99);
+    ids[n - 1] = last;
+    return (op_call){.op = "normalize gather",
+                     .name = name,
+                     .shape = s,
+                     .run = normalize_gather,
+                     .supports = has_gather,
+                     .table = offsetof(cug_backend, normalize),
+                     .slots = {output("y", s->count, NULL),
+                               {.name = "images", .role = OP_IN, .dtype = CUG_U8, .count = bytes, .data = u},
+                               {.name = "ids", .role = OP_IN, .dtype = CUG_I32, .count = n, .data = ids}}};
+}
+
+static void test_gather(op_world *w) {
+    static const char *const names[] = {"1 image", "few small images", "fewer than are asked for ahead", "a batch"};
+    static const size_t size[] = {784, 3, 63, 785}, number[] = {1, 5, 7, 129};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        if (op_too_large(w, 0, (double)(size[i] * number[i]))) continue;
+        const cug_normalize_shape s = {size[i] * number[i], normalize_kinds[2].scale, normalize_kinds[2].shift};
+        op_call c = gather_call(w, &s, number[i], 99, names[i]);
+        op_compare(w, &c);
+        op_release(w);
+    }
+    cug_normalize_shape s = {4 * 7, 1, 0};
+    op_call c = gather_call(w, &s, 4, 99, "bad");
+    op_bad_arguments(w, &c, 0);
+    s.count = 4 * 7 + 1;
+    op_bad_shape(w, &c, "that its images do not divide");
+    s.count = 4 * 7;
+    c = gather_call(w, &s, 4, 100, "bad");
+    op_bad_shape(w, &c, "and an image past the last");
+    c = gather_call(w, &s, 4, -1, "bad");
+    op_bad_shape(w, &c, "and an image before the first");
+    op_release(w);
+}
+
 void op_test_normalize(op_world *w) {
     cug_normalize_shape s;
     for (int k = 0; k < NORMALIZE_KINDS; k++)
@@ -396,4 +446,5 @@ void op_test_normalize(op_world *w) {
     s.count = 0;
     op_bad_shape(w, &c, "without elements");
     op_release(w);
+    test_gather(w);
 }

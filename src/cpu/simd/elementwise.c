@@ -19,14 +19,48 @@ void CUG_SYM(add_row)(float *y, const float *x, const float *restrict b, size_t 
         for (size_t c = 0; c < cols; c++) y[m * cols + c] = x[m * cols + c] + b[c];
 }
 
-void CUG_SYM(normalize)(float *restrict y, const uint8_t *restrict u, float scale, float shift, size_t n) {
+/* Without the instruction fmaf is a library call: then every value is worked out once. */
+typedef struct scaling {
+    float scale, shift;
+#ifndef __FMA__
+    float table[256];
+#endif
+} scaling;
+
+CUG_INLINE void begin_scaling(scaling *s, float scale, float shift) {
+    s->scale = scale;
+    s->shift = shift;
+#ifndef __FMA__
+    for (int i = 0; i < 256; i++) s->table[i] = fmaf(scale, (float)i, shift);
+#endif
+}
+
+CUG_INLINE void scale_pixels(float *restrict y, const uint8_t *restrict u, const scaling *s, size_t n) {
 #ifdef __FMA__
+    const float scale = s->scale, shift = s->shift;
     for (size_t i = 0; i < n; i++) y[i] = fmaf(scale, (float)u[i], shift);
 #else
-    float table[256]; /* without the instruction fmaf is a library call */
-    for (int i = 0; i < 256; i++) table[i] = fmaf(scale, (float)i, shift);
-    for (size_t i = 0; i < n; i++) y[i] = table[u[i]];
+    for (size_t i = 0; i < n; i++) y[i] = s->table[u[i]];
 #endif
+}
+
+void CUG_SYM(normalize)(float *restrict y, const uint8_t *restrict u, float scale, float shift, size_t n) {
+    scaling s;
+    begin_scaling(&s, scale, shift);
+    scale_pixels(y, u, &s, n);
+}
+
+/* Images picked at random are in no cache: each is asked for, into the second one, while others are scaled. */
+void CUG_SYM(normalize_images)(float *restrict y, const uint8_t *restrict images, const int32_t *restrict ids,
+                               float scale, float shift, size_t n, size_t size) {
+    enum { AHEAD = 8, LINE = 64 };
+    scaling s;
+    begin_scaling(&s, scale, shift);
+    for (size_t i = 0; i < n + AHEAD; i++) {
+        for (size_t at = 0; at < size && i < n; at += LINE)
+            __builtin_prefetch(images + (size_t)ids[i] * size + at, 0, 2);
+        if (i >= AHEAD) scale_pixels(y + (i - AHEAD) * size, images + (size_t)ids[i - AHEAD] * size, &s, size);
+    }
 }
 
 void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n) {

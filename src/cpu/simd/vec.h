@@ -51,10 +51,13 @@ void CUG_SYM(axpy)(float *y, float a, const float *x, size_t n);
 void CUG_SYM(sum)(float *y, const float *a, const float *b, size_t n);
 void CUG_SYM(add_row)(float *y, const float *x, const float *b, size_t rows, size_t cols);
 void CUG_SYM(normalize)(float *y, const uint8_t *u, float scale, float shift, size_t n);
+void CUG_SYM(normalize_images)(float *y, const uint8_t *images, const int32_t *ids, float scale, float shift, size_t n,
+                               size_t size);
 void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n);
 void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *of, cug_act_kind kind, float slope, int add, size_t n);
 void CUG_SYM(smooth_fwd)(float *y, const float *x, cug_act_kind kind, size_t n);
 void CUG_SYM(smooth_bwd)(float *dx, const float *dy, const float *x, cug_act_kind kind, int add, size_t n);
+void CUG_SYM(exps)(double *y, const double *x, size_t n);
 double CUG_SYM(sum_squares)(const float *g, size_t n);
 void CUG_SYM(update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
 void CUG_SYM(pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which);
