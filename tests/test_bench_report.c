@@ -33,7 +33,7 @@ static bench_row row(const char *name, double seconds, double noise) {
 static void report(bench_report *r, const bench_row *rows, int n) {
     static char *argv[] = {"kernels", "--op", "conv2d fwd"};
     const bench_roof roof = {.flops = {1e11}, .flops_core = 5e10, .copy = {{1024, 1e10}}};
-    cr_assert_eq(bench_report_open(r, "kernels", 3, argv), CUG_OK);
+    cr_assert_eq(bench_report_open(r, "kernels", "cuglyph bench", 3, argv), CUG_OK);
     cr_assert_eq(bench_report_device(r, "cpu, 2 threads, AVX2", 2, &roof), CUG_OK);
     for (int i = 0; i < n; i++) cr_assert_eq(bench_report_kernel(r, &rows[i]), CUG_OK);
 }
