@@ -62,31 +62,19 @@ static void layout(cug_cpu_scratch *m, const cug_device *dev, const cug_cpu_conv
 /* Blocks [b0, b1) of the round for one panel of channels; the first is window `at` of all. */
 static void products(const wino_job *j, const wino_scratch *b, size_t b0, size_t b1, size_t at, size_t panel) {
     const cug_cpu_conv *g = j->g;
-    const cug_simd *simd = j->dev->simd;
     size_t W = cpu_panel(j->dev), C = (size_t)g->s.C, K = (size_t)g->s.K, k0 = panel * W;
     size_t cols = K - k0 < W ? K - k0 : W, count = b1 - b0, to = (at + b0) * K + k0;
     cug_tile t = {.rows = 1, .len = (int)C, .a_step = 1, .px = (int)count, .c_step = (ptrdiff_t)W};
-    t.vectors = cols <= W / 2 ? 1 : 2;
     for (size_t i = 0; i < count; i++) t.a_off[i] = (ptrdiff_t)(i * C);
     const float *u = j->u + panel * POINTS * C * W, *v = b->v + b0 * C;
     for (size_t p = 0; p < POINTS; p++) {
         t.b = u + p * C * W;
-        simd->tile(&t, v + p * point_step(j->dev, g), b->m + p * CUG_TILE_PX * W);
+        cug_cpu_tile(j->dev, &t, v + p * point_step(j->dev, g), b->m + p * CUG_TILE_PX * W, NULL, cols, 0);
     }
     float bias[CUG_PANEL_MAX] = {0};
     if (j->bias) memcpy(bias, j->bias + k0, cols * sizeof *bias);
-    uint8_t *arg = j->arg ? j->arg + to : NULL;
-    if (cols == W || cols == W / 2) {
-        simd->wino_pool(j->y + to, arg, (ptrdiff_t)K, b->m, (int)count, t.vectors, bias, g->act, g->slope);
-        return;
-    }
-    float part[CUG_TILE_PX * CUG_PANEL_MAX]; /* the panel's end: whole vectors go here, what counts goes on */
-    uint8_t part_arg[CUG_TILE_PX * CUG_PANEL_MAX];
-    simd->wino_pool(part, part_arg, (ptrdiff_t)W, b->m, (int)count, t.vectors, bias, g->act, g->slope);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(j->y + to + i * K, part + i * W, cols * sizeof *part);
-        if (arg) memcpy(arg + i * K, part_arg + i * W, cols);
-    }
+    j->dev->simd->wino_pool(j->y + to, j->arg ? j->arg + to : NULL, (ptrdiff_t)K, b->m, (int)count, (int)cols, bias,
+                            g->act, g->slope);
 }
 
 /* All products of a round of `count` blocks, the first of them window `at`. */

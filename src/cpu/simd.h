@@ -115,12 +115,12 @@ typedef struct cug_simd {
      * block q goes to v + p * v_point + q * C, and up to `lanes` floats behind it are written; t: room for 4 * ((2Q +
      * 2)
      * * C + lanes). wino_filter: one panel of filters (9,C,2 * lanes) to (16,C,2 * lanes). wino_pool: products m
-     * (16,CUG_TILE_PX,2 * lanes) of `tiles` blocks, with bias (2 * lanes), activation and maximum, to c[i * c_step + k]
-     * and the winners to arg (NULL: not wanted), whole vectors. */
+     * (16,CUG_TILE_PX,2 * lanes) of `blocks` blocks, with bias (2 * lanes), activation and maximum, to c[i * c_step +
+     * k] and the winners to arg (NULL: not wanted), k < cols. */
     void (*wino_input)(float *v, size_t v_point, float *t, const float *x, ptrdiff_t row, int Q, int C);
     void (*wino_filter)(float *u, const float *packed, int C);
-    void (*wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int tiles, int vectors,
-                      const float *bias, cug_act_kind act, float slope);
+    void (*wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int blocks, int cols, const float *bias,
+                      cug_act_kind act, float slope);
     /* Sums and maps over rows of `width` columns, a multiple of four vectors, with constants for each column.
      * s = sum of d, q of d * d, d = x - mean; s = sum of g, q of g * (x - mean). */
     void (*moments)(float *s, float *q, const float *x, const float *mean, size_t rows, size_t width);

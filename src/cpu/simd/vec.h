@@ -72,7 +72,7 @@ void CUG_SYM(pack)(float *to, const float *b, size_t row, size_t len, size_t col
 void CUG_SYM(pack_transposed)(float *to, const float *b, size_t row, size_t len, size_t cols);
 void CUG_SYM(wino_input)(float *v, size_t v_point, float *t, const float *x, ptrdiff_t row, int Q, int C);
 void CUG_SYM(wino_filter)(float *u, const float *packed, int C);
-void CUG_SYM(wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int tiles, int vectors,
+void CUG_SYM(wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int blocks, int cols,
                         const float *bias, cug_act_kind act, float slope);
 void CUG_SYM(moments)(float *s, float *q, const float *x, const float *mean, size_t rows, size_t width);
 void CUG_SYM(comoments)(float *s, float *q, const float *g, const float *x, const float *mean, size_t rows,

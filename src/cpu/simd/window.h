@@ -2,10 +2,7 @@
 #ifndef CUG_SIMD_WINDOW_H
 #define CUG_SIMD_WINDOW_H
 
-#include "cpu/simd/vec.h"
-#if defined CUG_ISA_avx512
-#include <immintrin.h>
-#endif
+#include "cpu/simd/part.h"
 
 /* Running maximum of a window: the first of equals stays, the first NaN wins. */
 CUG_INLINE void window_take(vf *best, vi *which, vf x, int i) {
@@ -21,16 +18,16 @@ CUG_INLINE void window_take(vf *best, vi *which, vf x, int i) {
 #endif
 }
 
-/* One vector of channels: activation and maximum of x to c, the winner to arg (NULL: not wanted). ReLU of the maximum
+/* n of a vector's channels: activation and maximum of x to c, the winner to arg (NULL: not wanted). ReLU of the maximum
  * is the maximum of ReLU; who wins a window without a positive value is then of no account. */
-CUG_INLINE void window_out(const vf x[4], cug_act_kind act, vf slope, float *c, uint8_t *arg) {
+CUG_INLINE void window_out(const vf x[4], cug_act_kind act, vf slope, float *c, uint8_t *arg, int n) {
     cug_act_kind late = act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE, early = late ? CUG_ACT_NONE : act;
     vf best = early ? vact(x[0], early, slope) : x[0];
     vi which = {0};
 #pragma GCC unroll 3
     for (int i = 1; i < 4; i++) window_take(&best, &which, early ? vact(x[i], early, slope) : x[i], i);
-    vstore(c, vact(best, late, slope));
-    if (arg) *(vb_mem *)arg = __builtin_convertvector(which, vb);
+    part_store(c, vact(best, late, slope), n);
+    if (arg) part_store_bytes(arg, __builtin_convertvector(which, vb), n);
 }
 
 #endif

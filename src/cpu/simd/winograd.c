@@ -90,15 +90,16 @@ CUG_INLINE void outputs(vf y[4], const float *m, size_t m_point) {
     y[3] = low[1] - low[2] - low[3];
 }
 
-void CUG_SYM(wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int tiles, int vectors,
+void CUG_SYM(wino_pool)(float *c, uint8_t *arg, ptrdiff_t c_step, const float *m, int blocks, int cols,
                         const float *bias, cug_act_kind act, float slope) {
     vf b[2] = {vload(bias), vload(bias + V)}, at = vset(slope);
-    for (int i = 0; i < tiles; i++, c += c_step, arg = arg ? arg + c_step : NULL, m += CUG_PANEL)
+    int vectors = cols <= V ? 1 : 2, last = cols - (vectors - 1) * V;
+    for (int i = 0; i < blocks; i++, c += c_step, arg = arg ? arg + c_step : NULL, m += CUG_PANEL)
         for (int v = 0; v < vectors; v++) {
             vf y[4];
             outputs(y, m + v * V, CUG_TILE_PX * CUG_PANEL);
 #pragma GCC unroll 4
             for (int o = 0; o < 4; o++) y[o] += b[v];
-            window_out(y, act, at, c + v * V, arg ? arg + v * V : NULL);
+            window_out(y, act, at, c + v * V, arg ? arg + v * V : NULL, v + 1 < vectors ? V : last);
         }
 }
