@@ -18,13 +18,14 @@ static const char *const recipe[][2] = {
     {"val", "0"},
     {"epochs", "1"},
     {"batch", "192"},
-    {"max-steps", "203"},
+    {"max-steps", "180"},
     {"lr", "0.02"},
     {"beta1", "0.7"},
     {"beta2", "0.9"},
     {"schedule", "onecycle-linear"},
     {"pct", "0.2"},
     {"smoothing", "0.1"},
+    {"init", "glorot_uniform"},
     {"eval-batch", "500"},
 };
 
