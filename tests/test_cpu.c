@@ -64,16 +64,17 @@ Test(cpu, exponentials_of_the_losses) {
         for (int i = 0; i < COUNT; i++) x[i] = -ldexp(i * (1 + i / 7.0), -16);
         x[5] = -INFINITY, x[6] = NAN, x[7] = -708.5, x[8] = -1e300;
         y[COUNT] = 7;
-        tables[t]->exps(y, x, COUNT);
+        memcpy(y, x, sizeof x);
+        tables[t]->exps(y, COUNT);
         cr_expect_eq(y[COUNT], 7);
         for (int i = 0; i < COUNT; i++) {
             double want = x[i] < -708 ? 0 : exp(x[i]);
             cr_expect(isnan(x[i]) ? isnan(y[i]) : fabs(y[i] - want) <= 0x1p-51 * want, "%s: exp(%.17g) is %.17g",
                       words[t], x[i], y[i]);
         }
-        for (size_t n = 0; n < 40; n++) { /* in place, every length */
+        for (size_t n = 0; n < 40; n++) { /* every length */
             memcpy(y, x + 9, sizeof x - 9 * sizeof *x);
-            tables[t]->exps(y, y, n);
+            tables[t]->exps(y, n);
             for (size_t i = 0; i < n; i++) cr_expect(fabs(y[i] - exp(x[i + 9])) <= 0x1p-51);
             cr_expect_eq(y[n], x[n + 9], "%s: %zu", words[t], n);
         }

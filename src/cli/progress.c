@@ -53,10 +53,17 @@ static void bar(cli_progress *p, const char *head, const char *tail, double part
     p->drawn = 1;
 }
 
+/* Is a step worth a word? Most are not, and are not even put into one. */
+static int is_due(cli_progress *p, int last) {
+    double t = seconds_now(), *before = p->fancy ? &p->last_draw : &p->last_line;
+    if (p->fancy ? t - *before < 0.1 && !last : t - *before < PLAIN_SECONDS || last) return 0;
+    *before = t;
+    return 1;
+}
+
 static void step(cli_progress *p, const cug_event *e) {
-    double t = seconds_now();
-    int last = e->done == e->of;
     char eta[32], head[64], tail[160];
+    if (!is_due(p, e->done == e->of)) return;
     duration(e->eta_seconds, eta, sizeof eta);
     snprintf(head, sizeof head, "epoch %lld/%lld", (long long)e->epoch, (long long)e->epochs);
     if (isfinite(e->loss))
@@ -65,14 +72,10 @@ static void step(cli_progress *p, const cug_event *e) {
     else
         snprintf(tail, sizeof tail, "%3.0f%%  %.0f img/s  eta %s", 100.0 * (double)e->done / (double)e->of,
                  e->images_per_second, eta);
-    if (p->fancy) {
-        if (t - p->last_draw < 0.1 && !last) return;
-        p->last_draw = t;
+    if (p->fancy)
         bar(p, head, tail, (double)e->done / (double)e->of);
-    } else if (t - p->last_line >= PLAIN_SECONDS && !last) {
-        p->last_line = t;
+    else
         fprintf(stderr, "%s  %s\n", head, tail);
-    }
 }
 
 static void epoch(cli_progress *p, const cug_event *e) {

@@ -27,13 +27,18 @@ static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
         j->dev->simd->act_fwd(j->y + lo, j->x + lo, j->s->kind, j->s->slope, hi - lo);
 }
 
+/* Elements that pay for a thread: an exponential of the library's or of our own costs many multiplications. */
+static size_t grain(cug_act_kind kind) {
+    if (cug_act_reads_x(kind)) return CUG_CPU_GRAIN / 8;
+    return kind == CUG_ACT_SIGMOID || kind == CUG_ACT_TANH ? CUG_CPU_GRAIN / 16 : CUG_CPU_GRAIN;
+}
+
 static cug_status activation_fwd(const cug_tensor *y, const cug_tensor *x, const cug_activation_shape *s,
                                  const cug_exec *ex) {
     CUG_TRY(cug_check_activation_fwd(CPU_REAL, y, x, s));
     CUG_TRY(cpu_ready("activation fwd", ex, 0));
     act_job j = {.dev = ex->device, .y = cpu_f32(y), .x = cpu_f32(x), .s = s};
-    int costly = s->kind == CUG_ACT_SIGMOID || s->kind == CUG_ACT_TANH;
-    cug_cpu_run(ex->device, s->count, costly ? CUG_CPU_GRAIN / 16 : CUG_CPU_GRAIN, fwd_part, &j);
+    cug_cpu_run(ex->device, s->count, grain(s->kind), fwd_part, &j);
     return CUG_OK;
 }
 
@@ -53,7 +58,7 @@ static cug_status activation_bwd(const cug_tensor *dx, const cug_tensor *dy, con
                  .of = cpu_f32(of),
                  .s = s,
                  .add = (accumulate & CUG_ACC_DX) != 0};
-    cug_cpu_run(ex->device, s->count, CUG_CPU_GRAIN, bwd_part, &j);
+    cug_cpu_run(ex->device, s->count, cug_act_reads_x(s->kind) ? grain(s->kind) : CUG_CPU_GRAIN, bwd_part, &j);
     return CUG_OK;
 }
 

@@ -86,7 +86,7 @@ typedef struct cug_simd {
                              size_t size);
     void (*act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, size_t n); /* not SIGMOID, TANH */
     void (*act_bwd)(float *dx, const float *dy, const float *of, cug_act_kind kind, float slope, int add, size_t n);
-    void (*exps)(double *y, const double *x, size_t n); /* y = exp(x), x <= 0 or NaN; y may be x */
+    void (*exps)(double *x, size_t n); /* x = exp(x), x <= 0 or NaN */
     double (*sum_squares)(const float *g, size_t n);
     /* MUON is the first part of a matrix's step: m is updated, u = g + mu * m goes to v. */
     void (*update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);

@@ -66,7 +66,7 @@ static void narrow(const cpu_loss_job *j, size_t n, size_t rows) {
         if (j->pred) j->pred[n + r] = at;
         less(e + r * K, j->z + (n + r) * K, K, max[r]);
     }
-    j->simd->exps(e, e, rows * K);
+    j->simd->exps(e, rows * K);
     for (size_t r = 0; r < rows; r++) {
         double sum = total(e + r * K, K);
         write_loss(j, n + r, max[r], sum);
@@ -86,7 +86,7 @@ static void wide(const cpu_loss_job *j, size_t n) {
         for (size_t k = 0; k < K; k += ROOM) {
             const size_t count = K - k < ROOM ? K - k : ROOM;
             less(e, z + k, count, max);
-            j->simd->exps(e, e, count);
+            j->simd->exps(e, count);
             if (pass)
                 write_gradient(j, n, k, count, e, sum);
             else

@@ -22,16 +22,16 @@ CUG_INLINE vd exp_of_negative(vd x) {
     return (vd)(~small & (vl)(p * (vd)(exponent << 52)));
 }
 
-void CUG_SYM(exps)(double *y, const double *x, size_t n) {
+void CUG_SYM(exps)(double *x, size_t n) {
     vd v;
-    for (; n >= W; x += W, y += W, n -= W) {
+    for (; n >= W; x += W, n -= W) {
         memcpy(&v, x, sizeof v);
         v = exp_of_negative(v);
-        memcpy(y, &v, sizeof v);
+        memcpy(x, &v, sizeof v);
     }
     if (!n) return;
     v = (vd){0};
     memcpy(&v, x, n * sizeof *x);
     v = exp_of_negative(v);
-    memcpy(y, &v, n * sizeof *y);
+    memcpy(x, &v, n * sizeof *x);
 }

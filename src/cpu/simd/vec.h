@@ -57,7 +57,7 @@ void CUG_SYM(act_fwd)(float *y, const float *x, cug_act_kind kind, float slope, 
 void CUG_SYM(act_bwd)(float *dx, const float *dy, const float *of, cug_act_kind kind, float slope, int add, size_t n);
 void CUG_SYM(smooth_fwd)(float *y, const float *x, cug_act_kind kind, size_t n);
 void CUG_SYM(smooth_bwd)(float *dx, const float *dy, const float *x, cug_act_kind kind, int add, size_t n);
-void CUG_SYM(exps)(double *y, const double *x, size_t n);
+void CUG_SYM(exps)(double *x, size_t n);
 double CUG_SYM(sum_squares)(const float *g, size_t n);
 void CUG_SYM(update)(float *w, float *m, float *v, const float *g, const cug_update *u, size_t n);
 void CUG_SYM(pool_max)(float *y, uint8_t *arg, const float *x, size_t n, int which);
