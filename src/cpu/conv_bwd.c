@@ -110,7 +110,10 @@ static pixel_block block_at(const bwd_job *j, bwd_scratch *b, size_t n, size_t i
     pixel_block px = {.dy = before_activation(j, b, at, count, db),
                       .arg = j->t->arg ? j->t->arg + at * (size_t)g->s.K : NULL,
                       .count = (int)count};
-    for (size_t i = 0; i < count; i++) px.where[i] = (int32_t)cpu_conv_corner(g, (i0 + i) / Q, (i0 + i) % Q);
+    for (size_t i = 0, p = i0 / Q, q = i0 % Q; i < count; i++) {
+        px.where[i] = (int32_t)cpu_conv_corner(g, p, q);
+        if (++q == Q) p++, q = 0;
+    }
     for (int i = 0; i < 4; i++) px.way[i] = (i / 2 * g->Wp + i % 2) * g->s.C;
     return px;
 }
