@@ -34,7 +34,13 @@ typedef struct bwd_scratch {
 
 static size_t filter(const cug_cpu_conv *g) { return (size_t)g->s.R * (size_t)g->span; }
 static int block_pixels(const cug_cpu_conv *g) { return g->PP * g->QQ < PIXELS ? g->PP * g->QQ : PIXELS; }
-static int is_narrow(const cug_device *dev, const cug_cpu_conv *g) { return g->span < dev->simd->lanes; }
+/* Whether the weight gradient is summed by taps. Short spans leave lanes idle; and without pooling there are fewer
+ * zeros that lists could leave out, without an activation hardly any, which pays for spans up to a length that was
+ * measured. */
+static int is_narrow(const cug_device *dev, const cug_cpu_conv *g) {
+    const cug_simd *simd = dev->simd;
+    return g->span < simd->lanes * (g->pool ? 1 : g->act != CUG_ACT_NONE ? 3 : 2 * simd->tile_px / 3);
+}
 /* Input values that a window's corner may meet with its first pixel. */
 static size_t quad_count(const cug_cpu_conv *g) { return cpu_conv_frame(g) - (size_t)(g->Wp + 1) * (size_t)g->s.C; }
 
@@ -139,6 +145,7 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
     size_t K = (size_t)g->s.K, P = (size_t)g->PP, Q = (size_t)g->QQ, wide = g->pool ? 4 : 1;
     size_t rows = Q < PIXELS ? PIXELS / Q : 1, cols = Q < PIXELS ? Q : PIXELS;
     ptrdiff_t row = (ptrdiff_t)((size_t)g->Wp * (size_t)g->s.C * wide), step = (ptrdiff_t)((size_t)g->s.C * wide);
+    int one = P * Q <= PIXELS; /* block makes the image */
     if (g->pool) j->dev->simd->quads(b->quads, image, g->s.C, (ptrdiff_t)g->Wp * g->s.C, quad_count(g));
     cug_taps t = {.tap_row = row,
                   .row = row * (g->pool ? 2 : g->s.stride_h),
@@ -147,9 +154,9 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
                   .span = g->span,
                   .K = g->s.K,
                   .slope = g->act == CUG_ACT_LEAKY_RELU ? g->slope : 0,
-                  .dw = b->dw_image,
+                  .dw = one ? b->dw : b->dw_image,
                   .db = j->t->db ? b->db : NULL};
-    memset(b->dw_image, 0, K * filter(g) * sizeof(float));
+    if (!one) memset(b->dw_image, 0, K * filter(g) * sizeof(float));
     for (size_t p = 0; p < P; p += rows)
         for (size_t q = 0; q < Q; q += cols) {
             size_t at = ((n * P + p) * Q + q) * K;
@@ -161,7 +168,7 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
             t.arg = g->pool ? j->t->arg + at : NULL;
             j->dev->simd->tap_sums(&t);
         }
-    j->dev->simd->axpy1(b->dw, b->dw_image, K * filter(g));
+    if (!one) j->dev->simd->axpy1(b->dw, b->dw_image, K * filter(g));
 }
 
 /* Where image n's input gradient is summed: in place, or in a frame with padding. */
