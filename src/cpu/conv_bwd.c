@@ -1,6 +1,6 @@
 /* conv_bwd.c - gradients of a convolution, image by image. Most of the output gradient is zero after pooling and ReLU,
  * so it is never stored in full: blocks of pixels become lists of nonzero terms, and each list adds up contiguous spans
- * (simd/spans.c). The weight gradient of few-channel inputs, whose spans are shorter than a vector, is summed with
+ * (simd/spans.c). Where spans are too short for that, or hardly anything is zero, the weight gradient is summed with
  * output channels in lanes instead (simd/taps.c). A zero gradient counts as nothing even against an infinite or NaN
  * factor; such a step's loss is not finite anyway. */
 #include "cpu/conv.h"
