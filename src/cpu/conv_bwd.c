@@ -1,6 +1,6 @@
 /* conv_bwd.c - gradients of a convolution, image by image. Most of the output gradient is zero after pooling and ReLU,
  * so it is never stored in full: blocks of pixels become lists of nonzero terms, and each list adds up contiguous spans
- * (simd/spans.c). The weight gradient of few-channel inputs, whose spans are shorter than a vector, is summed with
+ * (simd/spans.c). Where spans are too short for that, or hardly anything is zero, the weight gradient is summed with
  * output channels in lanes instead (simd/taps.c). A zero gradient counts as nothing even against an infinite or NaN
  * factor; such a step's loss is not finite anyway. */
 #include "cpu/conv.h"
@@ -34,7 +34,13 @@ typedef struct bwd_scratch {
 
 static size_t filter(const cug_cpu_conv *g) { return (size_t)g->s.R * (size_t)g->span; }
 static int block_pixels(const cug_cpu_conv *g) { return g->PP * g->QQ < PIXELS ? g->PP * g->QQ : PIXELS; }
-static int is_narrow(const cug_device *dev, const cug_cpu_conv *g) { return g->span < dev->simd->lanes; }
+/* Whether the weight gradient is summed by taps. Short spans leave lanes idle; and without pooling there are fewer
+ * zeros that lists could leave out, without an activation hardly any, which pays for spans up to a length that was
+ * measured. */
+static int is_narrow(const cug_device *dev, const cug_cpu_conv *g) {
+    const cug_simd *simd = dev->simd;
+    return g->span < simd->lanes * (g->pool ? 1 : g->act != CUG_ACT_NONE ? 3 : 2 * simd->tile_px / 3);
+}
 /* Input values that a window's corner may meet with its first pixel. */
 static size_t quad_count(const cug_cpu_conv *g) { return cpu_conv_frame(g) - (size_t)(g->Wp + 1) * (size_t)g->s.C; }
 
@@ -110,7 +116,10 @@ static pixel_block block_at(const bwd_job *j, bwd_scratch *b, size_t n, size_t i
     pixel_block px = {.dy = before_activation(j, b, at, count, db),
                       .arg = j->t->arg ? j->t->arg + at * (size_t)g->s.K : NULL,
                       .count = (int)count};
-    for (size_t i = 0; i < count; i++) px.where[i] = (int32_t)cpu_conv_corner(g, (i0 + i) / Q, (i0 + i) % Q);
+    for (size_t i = 0, p = i0 / Q, q = i0 % Q; i < count; i++) {
+        px.where[i] = (int32_t)cpu_conv_corner(g, p, q);
+        if (++q == Q) p++, q = 0;
+    }
     for (int i = 0; i < 4; i++) px.way[i] = (i / 2 * g->Wp + i % 2) * g->s.C;
     return px;
 }
@@ -136,6 +145,7 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
     size_t K = (size_t)g->s.K, P = (size_t)g->PP, Q = (size_t)g->QQ, wide = g->pool ? 4 : 1;
     size_t rows = Q < PIXELS ? PIXELS / Q : 1, cols = Q < PIXELS ? Q : PIXELS;
     ptrdiff_t row = (ptrdiff_t)((size_t)g->Wp * (size_t)g->s.C * wide), step = (ptrdiff_t)((size_t)g->s.C * wide);
+    int one = P * Q <= PIXELS; /* block makes the image */
     if (g->pool) j->dev->simd->quads(b->quads, image, g->s.C, (ptrdiff_t)g->Wp * g->s.C, quad_count(g));
     cug_taps t = {.tap_row = row,
                   .row = row * (g->pool ? 2 : g->s.stride_h),
@@ -144,9 +154,9 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
                   .span = g->span,
                   .K = g->s.K,
                   .slope = g->act == CUG_ACT_LEAKY_RELU ? g->slope : 0,
-                  .dw = b->dw_image,
+                  .dw = one ? b->dw : b->dw_image,
                   .db = j->t->db ? b->db : NULL};
-    memset(b->dw_image, 0, K * filter(g) * sizeof(float));
+    if (!one) memset(b->dw_image, 0, K * filter(g) * sizeof(float));
     for (size_t p = 0; p < P; p += rows)
         for (size_t q = 0; q < Q; q += cols) {
             size_t at = ((n * P + p) * Q + q) * K;
@@ -158,7 +168,7 @@ static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
             t.arg = g->pool ? j->t->arg + at : NULL;
             j->dev->simd->tap_sums(&t);
         }
-    j->dev->simd->axpy1(b->dw, b->dw_image, K * filter(g));
+    if (!one) j->dev->simd->axpy1(b->dw, b->dw_image, K * filter(g));
 }
 
 /* Where image n's input gradient is summed: in place, or in a frame with padding. */

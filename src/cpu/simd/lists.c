@@ -49,11 +49,20 @@ CUG_INLINE void transpose_bytes(__m128i x[16]) {
     }
 }
 
-/* Appends the kept lanes; a store may run on into what the next one overwrites. Returns where they end. */
-CUG_INLINE int32_t append_kept(cug_terms to, int32_t end, __mmask16 keep, __m512 g, __m512i off) {
-    _mm512_storeu_ps(to.g + end, _mm512_maskz_compress_ps(keep, g));
-    _mm512_storeu_si512(to.off + end, _mm512_maskz_compress_epi32(keep, off));
-    return end + __builtin_popcount(keep);
+/* Appends the kept lanes; a store may run on into what the next one overwrites. Returns where they end. With `few`,
+ * more than half of the lanes are hardly ever kept, and half a store does. */
+CUG_INLINE int32_t append_kept(cug_terms to, int32_t end, __mmask16 keep, __m512 g, __m512i off, int few) {
+    int count = __builtin_popcount(keep);
+    g = _mm512_maskz_compress_ps(keep, g);
+    off = _mm512_maskz_compress_epi32(keep, off);
+    if (few && count <= 8) {
+        _mm256_storeu_ps(to.g + end, _mm512_castps512_ps256(g));
+        _mm256_storeu_si256((__m256i *)(to.off + end), _mm512_castsi512_si256(off));
+    } else {
+        _mm512_storeu_ps(to.g + end, g);
+        _mm512_storeu_si512(to.off + end, off);
+    }
+    return end + count;
 }
 
 /* Pixels [i, i + 16) or to the last one, `cols` channels. */
@@ -74,7 +83,7 @@ static void sixteen_by_channel(cug_terms to, cug_term_list *lists, const float *
     for (int c = 0; c < cols; c++) {
         __m512i off = _mm512_permutexvar_epi32(_mm512_cvtepu8_epi32(won[c]), ways);
         __mmask16 keep = _mm512_cmp_ps_mask(x[c], _mm512_setzero_ps(), _CMP_NEQ_UQ);
-        lists[c].count = append_kept(to, lists[c].count, keep, x[c], _mm512_add_epi32(places, off));
+        lists[c].count = append_kept(to, lists[c].count, keep, x[c], _mm512_add_epi32(places, off), 0);
     }
 }
 #else
@@ -127,7 +136,7 @@ static int32_t one_by_pixel(cug_terms to, int32_t end, const float *g, const uin
         __m512 x = _mm512_loadu_ps(g + k);
         __mmask16 keep = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         if (arg) keep &= _mm_cmpeq_epi8_mask(_mm_loadu_si128((const __m128i *)(arg + k)), _mm_set1_epi8((char)which));
-        end = append_kept(to, end, keep, x, off);
+        end = append_kept(to, end, keep, x, off, arg != NULL);
     }
 #endif
     return append(to.g, to.off, end, g, arg, which, k, K, len);

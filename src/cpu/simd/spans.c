@@ -5,9 +5,8 @@
 
 typedef float vf8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float vf4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float vf1 __attribute__((may_alias));
 
-/* Parts of a vector of equal floats. */
+/* The first lanes of a vector of equal floats. */
 #if V == 16
 #define EIGHT(g) __builtin_shufflevector(g, g, 0, 1, 2, 3, 4, 5, 6, 7)
 #else
@@ -19,13 +18,14 @@ typedef float vf1 __attribute__((may_alias));
 #define ROWS _Pragma("GCC unroll 3") for (int r = 0; r < R; r++)
 #define VECTORS _Pragma("GCC unroll 12") for (int i = 0; i < N; i++)
 
+/* Sums of up to 3 rows, each N vectors and then a tail of T floats: 0, 4, 8 or 12. A row's last piece ends where the
+ * row does, and so may begin up to 3 floats before the piece in front of it has ended. */
 typedef struct sums {
     vf v[3][12];
     vf8 eight[3];
     vf4 four[3];
 } sums;
 
-/* R rows of N vectors and a tail of T floats, 0, 4, 8 or 12. */
 CUG_INLINE void clear(int R, int N, sums *a) {
     ROWS {
         VECTORS a->v[r][i] = (vf){0};
@@ -34,28 +34,46 @@ CUG_INLINE void clear(int R, int N, sums *a) {
     }
 }
 
-CUG_INLINE void add_term(int R, int N, int T, sums *a, cug_terms terms, int t, const float *src, ptrdiff_t src_row) {
+/* Where the pieces of a row of `len` floats begin. */
+CUG_INLINE int at_vector(int N, int T, int i, int len) { return !T && i == N - 1 ? len - V : i * V; }
+CUG_INLINE int at_eight(int N, int T, int len) { return T == 8 ? len - 8 : N * V; }
+
+CUG_INLINE void add_term(int R, int N, int T, sums *a, cug_terms terms, int t, const float *src, ptrdiff_t src_row,
+                         int len) {
     const float *s = src + terms.off[t];
     vf g = vset(terms.g[t]);
     ROWS {
-        VECTORS a->v[r][i] += g * vload(s + r * src_row + i * V);
-        if (T & 8) a->eight[r] += EIGHT(g) * *(const vf8 *)(s + r * src_row + N * V);
-        if (T & 4) a->four[r] += FOUR(g) * *(const vf4 *)(s + r * src_row + N * V + (T & 8));
+        VECTORS a->v[r][i] += g * vload(s + r * src_row + at_vector(N, T, i, len));
+        if (T & 8) a->eight[r] += EIGHT(g) * *(const vf8 *)(s + r * src_row + at_eight(N, T, len));
+        if (T & 4) a->four[r] += FOUR(g) * *(const vf4 *)(s + r * src_row + len - 4);
     }
 }
 
-CUG_INLINE void add_sums(int R, int N, int T, float *d, ptrdiff_t dst_row, const sums *a) {
+CUG_INLINE void join(int R, int N, int T, sums *a, const sums *b) {
     ROWS {
-        VECTORS *(vf_mem *)(d + r * dst_row + i * V) += a->v[r][i];
-        if (T & 8) *(vf8 *)(d + r * dst_row + N * V) += a->eight[r];
-        if (T & 4) *(vf4 *)(d + r * dst_row + N * V + (T & 8)) += a->four[r];
+        VECTORS a->v[r][i] += b->v[r][i];
+        if (T & 8) a->eight[r] += b->eight[r];
+        if (T & 4) a->four[r] += b->four[r];
+    }
+}
+
+/* All of a row is read before any of it is written: floats that two pieces share get the same sum twice. */
+CUG_INLINE void add_sums(int R, int N, int T, float *dst, ptrdiff_t dst_row, sums *a, int len) {
+    ROWS {
+        float *d = dst + r * dst_row;
+        VECTORS a->v[r][i] += vload(d + at_vector(N, T, i, len));
+        if (T & 8) a->eight[r] += *(const vf8 *)(d + at_eight(N, T, len));
+        if (T & 4) a->four[r] += *(const vf4 *)(d + len - 4);
+        VECTORS vstore(d + at_vector(N, T, i, len), a->v[r][i]);
+        if (T & 8) *(vf8 *)(d + at_eight(N, T, len)) = a->eight[r];
+        if (T & 4) *(vf4 *)(d + len - 4) = a->four[r];
     }
 }
 
 /* The lists one by one, each in registers. Sums start at zero, so a long chain of lists stays accurate. Two sums take
  * turns where one alone would wait for its own additions. */
 CUG_INLINE void span(int R, int N, int T, float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,
-                     cug_terms terms, const cug_term_list *lists, int n_lists) {
+                     cug_terms terms, const cug_term_list *lists, int n_lists, int len) {
     const int two = R * (N + T / 8 + T / 4 % 2) <= 4;
     for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
         if (!li->count) continue;
@@ -65,87 +83,89 @@ CUG_INLINE void span(int R, int N, int T, float *dst, ptrdiff_t dst_row, const f
         int t = li->begin, end = t + li->count;
         if (two)
             for (; t + 1 < end; t += 2) {
-                add_term(R, N, T, &a, terms, t, src, src_row);
-                add_term(R, N, T, &b, terms, t + 1, src, src_row);
+                add_term(R, N, T, &a, terms, t, src, src_row, len);
+                add_term(R, N, T, &b, terms, t + 1, src, src_row, len);
             }
-        for (; t < end; t++) add_term(R, N, T, &a, terms, t, src, src_row);
-        float *d = dst + li->dst;
-        add_sums(R, N, T, d, dst_row, &a);
-        if (two) add_sums(R, N, T, d, dst_row, &b);
+        for (; t < end; t++) add_term(R, N, T, &a, terms, t, src, src_row, len);
+        if (two) join(R, N, T, &a, &b);
+        add_sums(R, N, T, dst + li->dst, dst_row, &a, len);
     }
 }
 
 typedef void span_fn(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
-                     const cug_term_list *lists, int n_lists);
+                     const cug_term_list *lists, int n_lists, int len);
 
 #define SPAN(R, N, T)                                                                                                  \
     static void span_##R##_##N##_##T(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row,               \
-                                     cug_terms terms, const cug_term_list *lists, int n_lists) {                       \
-        span(R, N, T, dst, dst_row, src, src_row, terms, lists, n_lists);                                              \
+                                     cug_terms terms, const cug_term_list *lists, int n_lists, int len) {              \
+        span(R, N, T, dst, dst_row, src, src_row, terms, lists, n_lists, len);                                         \
     }
+/* clang-format off */
 #if V == 16
 #define TAILS(f, R, N) f(R, N, 0) f(R, N, 4) f(R, N, 8) f(R, N, 12)
-#define SHAPES(f)                                                                                                      \
-    TAILS(f, 1, 0)                                                                                                     \
-    TAILS(f, 1, 1)                                                                                                     \
-    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
-        TAILS(f, 3, 2) TAILS(f, 3, 3) TAILS(f, 3, 4) f(3, 6, 0)
+#define NO_VECTOR(f, R) f(R, 0, 4) f(R, 0, 8) f(R, 0, 12)
+#define MOST_WITH_TAIL(f, R) TAILS(f, R, 4)
+#define MOST_ROWS(f, R) f(R, 5, 0) f(R, 6, 0)
 #elif V == 8
 #define TAILS(f, R, N) f(R, N, 0) f(R, N, 4)
-#define SHAPES(f)                                                                                                      \
-    TAILS(f, 1, 0)                                                                                                     \
-    TAILS(f, 1, 1)                                                                                                     \
-    TAILS(f, 1, 2) TAILS(f, 1, 3) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) TAILS(f, 3, 0) TAILS(f, 3, 1)       \
-        TAILS(f, 3, 2) TAILS(f, 3, 3) f(3, 4, 0)
+#define NO_VECTOR(f, R) f(R, 0, 4)
+#define MOST_WITH_TAIL(f, R) f(R, 4, 0)
+#define MOST_ROWS(f, R)
 #else
-#define SHAPES(f)                                                                                                      \
-    f(1, 1, 0) f(1, 2, 0) f(1, 3, 0) f(1, 4, 0) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0) f(3, 1, 0) f(3, 2, 0) f(3, 3, 0)     \
-        f(3, 4, 0)
+#define TAILS(f, R, N) f(R, N, 0)
+#define NO_VECTOR(f, R)
+#define MOST_WITH_TAIL(f, R) f(R, 4, 0)
+#define MOST_ROWS(f, R)
 #endif
-SHAPES(SPAN)
+#define BRIEF(f, R) NO_VECTOR(f, R) TAILS(f, R, 1) TAILS(f, R, 2) TAILS(f, R, 3)
+/* EACH(f): rows, vectors and tails that there are, for each number of rows from few floats to many. */
+#define EACH(f)                                                                                                        \
+    BRIEF(f, 1) TAILS(f, 1, 4) f(1, 6, 0) f(1, 8, 0) f(1, 12, 0)                                                       \
+    BRIEF(f, 2) MOST_WITH_TAIL(f, 2) MOST_ROWS(f, 2)                                                                   \
+    BRIEF(f, 3) MOST_WITH_TAIL(f, 3) MOST_ROWS(f, 3)
+/* clang-format on */
+EACH(SPAN)
 
-static void one_float(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
-                      const cug_term_list *lists, int n_lists) {
-    (void)dst_row, (void)src_row;
-    for (const cug_term_list *li = lists; li < lists + n_lists; li++) {
-        float sum = 0;
-        for (int t = li->begin; t < li->begin + li->count; t++) sum += terms.g[t] * src[terms.off[t]];
-        dst[li->dst] += sum;
-    }
+/* A float of each row, for rows of fewer than 4. */
+static void floats(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
+                   const cug_term_list *lists, int n_lists, int rows) {
+    for (const cug_term_list *li = lists; li < lists + n_lists; li++)
+        for (int r = 0; r < rows; r++) {
+            float sum = 0;
+            for (int t = li->begin; t < li->begin + li->count; t++) sum += terms.g[t] * src[terms.off[t] + r * src_row];
+            dst[li->dst + r * dst_row] += sum;
+        }
 }
 
-/* The kernel for `rows` rows and the first *take of `left` columns. */
-static span_fn *pick(int rows, int left, int *take) {
 #define KIND(R, N, T) {R, N, T, span_##R##_##N##_##T},
-    static const struct {
-        int rows, vectors, tail;
-        span_fn *fn;
-    } kinds[] = {SHAPES(KIND)};
-    const int n = sizeof kinds / sizeof *kinds;
-    for (int i = n - 1; i >= 0; i--) {
-        *take = kinds[i].vectors * V + kinds[i].tail;
-        if (kinds[i].rows == rows && *take <= left && *take) return kinds[i].fn;
+static const struct kind {
+    int rows, vectors, tail;
+    span_fn *fn;
+} kinds[] = {EACH(KIND)};
+
+/* The kernel that covers most of a row of `left` floats; NULL for fewer than 4 of them. */
+static const struct kind *pick(int rows, int left) {
+    for (const struct kind *k = kinds + sizeof kinds / sizeof *kinds; k-- > kinds;) {
+        int size = k->vectors * V + k->tail, last = k->tail & 4 ? 4 : k->tail ? 8 : V;
+        if (k->rows == rows && (size <= left || (size - left < 4 && last <= left))) return k;
     }
-    *take = 1;
-    return rows == 1 ? one_float : NULL;
+    return NULL;
 }
 
 void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                     const cug_term_list *lists, int n_lists, int rows, int len) {
-    for (int r = 0; r < rows;) {
-        int group = rows - r >= 3 ? 3 : 1;
+    for (int r = 0, group; r < rows; r += group) {
+        group = rows - r < 3 ? rows - r : 3;
         for (int l = 0, taken; l < len; l += taken) {
             float *d = dst + r * dst_row + l;
             const float *s = src + r * src_row + l;
-            span_fn *f = pick(group, len - l, &taken);
-            if (f) {
-                f(d, dst_row, s, src_row, terms, lists, n_lists);
-                continue;
-            }
-            f = pick(1, len - l, &taken); /* narrow ends go row by row */
-            for (int i = 0; i < group; i++)
-                f(d + i * dst_row, dst_row, s + i * src_row, src_row, terms, lists, n_lists);
+            const struct kind *k = pick(group, len - l);
+            int size = k ? k->vectors * V + k->tail : 1;
+            taken = size < len - l ? size : len - l;
+            if (k)
+                k->fn(d, dst_row, s, src_row, terms, lists, n_lists, taken);
+            else
+                floats(d, dst_row, s, src_row, terms, lists, n_lists, group);
         }
-        r += group;
     }
 }

@@ -139,7 +139,7 @@ typedef void block_fn(const cug_taps *t, int r, int s, int k, int n);
 /* A number of channels that is known makes loads of it cheap, which AVX-512's masks are anyway. */
 #define SHAPE_OF(vec, R, S, name, won)                                                                                 \
     static void vec##_##name##_##R##x##S(const cug_taps *t, int r, int s, int k, int n) {                              \
-        if (V < 16 && n == sizeof(vec) / 4)                                                                            \
+        if (V == 8 && n == sizeof(vec) / 4)                                                                            \
             vec##_block(R, S, won, t, r, s, k, sizeof(vec) / 4);                                                       \
         else                                                                                                           \
             vec##_block(R, S, won, t, r, s, k, n);                                                                     \
