@@ -2,8 +2,17 @@
 #include "cpu/gemm.h"
 #include <string.h>
 
-#define LEN_CHUNK 256    /* terms of a tile: half a panel of the first cache */
+#define LEN_CHUNK 400    /* most terms of a tile: packed where they are used, they stay in the nearest caches */
 #define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
+
+/* `len` rows of one panel out of b, whose first wanted row and column b is. */
+static void pack_panel(const cug_device *dev, float *to, const float *b, size_t bl, size_t bn, size_t len,
+                       size_t cols) {
+    if (bn == 1)
+        dev->simd->pack(to, b, bl, len, cols);
+    else
+        dev->simd->pack_transposed(to, b, bn, len, cols);
+}
 
 typedef struct pack_job {
     const cug_device *dev;
@@ -17,13 +26,8 @@ static void pack_part(void *ctx, size_t lo, size_t hi, int part) {
     pack_job *j = ctx;
     size_t W = j->width;
     for (size_t panel = lo; panel < hi; panel++) {
-        float *to = j->packed + panel * W * j->len;
-        const float *from = j->b + panel * W * j->bn;
         size_t cols = j->cols - panel * W < W ? j->cols - panel * W : W;
-        if (j->bn == 1)
-            j->dev->simd->pack(to, from, j->bl, j->len, cols);
-        else
-            j->dev->simd->pack_transposed(to, from, j->bn, j->len, cols);
+        pack_panel(j->dev, j->packed + panel * W * j->len, j->b + panel * W * j->bn, j->bl, j->bn, j->len, cols);
     }
 }
 
@@ -54,12 +58,15 @@ static void panel_rows(const gemm_job *j, size_t panel, size_t b0, size_t b1) {
     const cug_cpu_gemm *g = j->g;
     size_t W = cpu_panel(j->dev), n0 = panel * W, cols = g->N - n0 < W ? g->N - n0 : W;
     float bias[CUG_PANEL_MAX] = {0};
+    _Alignas(64) float packed[LEN_CHUNK * CUG_PANEL_MAX];
     if (g->bias) memcpy(bias, g->bias + n0, cols * sizeof *bias);
-    cug_tile t = {.a_step = (ptrdiff_t)g->al, .rows = 1, .c_step = (ptrdiff_t)g->N};
+    cug_tile t = {.a_step = (ptrdiff_t)g->al, .b = packed, .rows = 1, .c_step = (ptrdiff_t)g->N};
     for (int i = 0; i < CUG_TILE_PX; i++) t.a_off[i] = i * (ptrdiff_t)g->am;
-    for (size_t l = 0; l < g->L; l += LEN_CHUNK) {
-        t.b = g->packed + (panel * g->L + l) * W;
-        t.len = (int)(g->L - l < LEN_CHUNK ? g->L - l : LEN_CHUNK);
+    size_t chunks = (g->L + LEN_CHUNK - 1) / LEN_CHUNK;
+    for (size_t k = 0; k < chunks; k++) {
+        size_t l = g->L * k / chunks, len = g->L * (k + 1) / chunks - l;
+        pack_panel(j->dev, packed, g->b + l * g->bl + n0 * g->bn, g->bl, g->bn, len, cols);
+        t.len = (int)len;
         t.add = l > 0 || g->add;
         t.bias = !t.add && g->bias ? bias : NULL;
         for (size_t b = b0; b < b1; b++) {
@@ -83,7 +90,6 @@ static void gemm_part(void *ctx, size_t lo, size_t hi, int part) {
 }
 
 void cug_cpu_gemm_run(const cug_device *dev, const cug_cpu_gemm *g) {
-    cug_cpu_pack(dev, g->packed, g->b, g->bl, g->bn, g->L, g->N);
     size_t px = (size_t)dev->simd->tile_px;
     gemm_job j = {dev, g, (g->M + px - 1) / px};
     size_t item = px * cpu_panel(dev) * g->L;

@@ -22,14 +22,14 @@ void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t b
  * pooling windows the pixels make. */
 void cug_cpu_tile(const cug_device *dev, cug_tile *t, const float *a, float *c, uint8_t *arg, size_t cols, int windows);
 
-/* c[m * N + n] (+)= bias[n] + sum_l a[m * am + l * al] * b[l * bl + n * bn]; bias may be NULL, and is when adding. */
+/* c[m * N + n] (+)= bias[n] + sum_l a[m * am + l * al] * b[l * bl + n * bn]; bias may be NULL, and is when adding. One
+ * of bl, bn is 1. */
 typedef struct cug_cpu_gemm {
     float *c;
     const float *a, *b, *bias;
     size_t am, al, bl, bn;
     size_t M, N, L;
     int add;
-    float *packed; /* cpu_packed_count(dev, L, N) */
 } cug_cpu_gemm;
 void cug_cpu_gemm_run(const cug_device *dev, const cug_cpu_gemm *g);
 

@@ -1,18 +1,15 @@
-/* linear.c - dense layer: three matrix products on packed panels. Threads share no sum. */
+/* linear.c - dense layer: three matrix products. Threads share no sum. */
 #include "cpu/gemm.h"
 
-/* Backward packs w (as it stands) for dx, then x for dw, one after the other in the same place. */
 static size_t linear_workspace(const cug_device *dev, const cug_linear_shape *s, cug_pass pass) {
-    size_t N = (size_t)s->N, I = (size_t)s->I, O = (size_t)s->O;
-    size_t fwd = cpu_packed_count(dev, I, O), dx = cpu_packed_count(dev, O, I), dw = cpu_packed_count(dev, N, I);
-    return sizeof(float) * (pass == CUG_FWD ? fwd : dx > dw ? dx : dw);
+    (void)dev, (void)s, (void)pass;
+    return 0;
 }
 
 static cug_status linear_fwd(const cug_tensor *y, const cug_tensor *x, const cug_tensor *w, const cug_tensor *b,
                              const cug_linear_shape *s, const cug_exec *ex) {
     CUG_TRY(cug_check_linear_fwd(CPU_REAL, y, x, w, b, s));
     CUG_TRY(cpu_ready("linear fwd", ex, 0));
-    CUG_TRY(cpu_ready("linear fwd", ex, linear_workspace(ex->device, s, CUG_FWD)));
     size_t N = (size_t)s->N, I = (size_t)s->I, O = (size_t)s->O;
     cug_cpu_gemm g = {.c = cpu_f32(y),
                       .a = cpu_f32(x),
@@ -24,8 +21,7 @@ static cug_status linear_fwd(const cug_tensor *y, const cug_tensor *x, const cug
                       .bias = cpu_f32(b),
                       .M = N,
                       .N = O,
-                      .L = I,
-                      .packed = ex->workspace};
+                      .L = I};
     cug_cpu_gemm_run(ex->device, &g);
     return CUG_OK;
 }
@@ -35,7 +31,6 @@ static cug_status linear_bwd(const cug_tensor *dx, const cug_tensor *dw, const c
                              const cug_exec *ex) {
     CUG_TRY(cug_check_linear_bwd(CPU_REAL, dx, dw, db, dy, x, w, s, accumulate));
     CUG_TRY(cpu_ready("linear bwd", ex, 0));
-    CUG_TRY(cpu_ready("linear bwd", ex, linear_workspace(ex->device, s, CUG_BWD)));
     size_t N = (size_t)s->N, I = (size_t)s->I, O = (size_t)s->O;
     int add_dx = (accumulate & CUG_ACC_DX) != 0, add_dw = (accumulate & CUG_ACC_DW) != 0;
     if (dx) {
@@ -49,8 +44,7 @@ static cug_status linear_bwd(const cug_tensor *dx, const cug_tensor *dw, const c
                           .M = N,
                           .N = I,
                           .L = O,
-                          .add = add_dx,
-                          .packed = ex->workspace};
+                          .add = add_dx};
         cug_cpu_gemm_run(ex->device, &g);
     }
     if (dw) {
@@ -64,8 +58,7 @@ static cug_status linear_bwd(const cug_tensor *dx, const cug_tensor *dw, const c
                           .M = O,
                           .N = I,
                           .L = N,
-                          .add = add_dw,
-                          .packed = ex->workspace};
+                          .add = add_dw};
         cug_cpu_gemm_run(ex->device, &g);
     }
     if (db) cug_cpu_column_sums(ex->device, cpu_f32(db), cpu_f32(dy), N, O, add_dw);

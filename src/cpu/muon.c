@@ -7,25 +7,25 @@
 typedef struct room {
     float *x, *y;    /* the matrix, and where its next one goes */
     float *a, *b;    /* squares of its shorter side */
-    float *packed;   /* of a product's second factor */
     size_t S, bytes; /* the shorter side */
 } room;
 
-static room rooms(const cug_device *dev, const cug_param_run *r, void *base) {
+static room rooms(const cug_param_run *r, void *base) {
     size_t rows = (size_t)r->rows, cols = (size_t)r->cols, S = rows < cols ? rows : cols;
-    size_t wide = cpu_packed_count(dev, cols, rows), tall = cpu_packed_count(dev, rows, cols);
     cug_cpu_scratch s = {base, 0};
     room m = {.S = S};
     m.x = cpu_take(&s, r->count, sizeof(float));
     m.y = cpu_take(&s, r->count, sizeof(float));
     m.a = cpu_take(&s, S * S, sizeof(float));
     m.b = cpu_take(&s, S * S, sizeof(float));
-    m.packed = cpu_take(&s, wide > tall ? wide : tall, sizeof(float)); /* squares need no more than these */
     m.bytes = s.used;
     return m;
 }
 
-size_t cug_cpu_muon_workspace(const cug_device *dev, const cug_param_run *r) { return rooms(dev, r, NULL).bytes; }
+size_t cug_cpu_muon_workspace(const cug_device *dev, const cug_param_run *r) {
+    (void)dev;
+    return rooms(r, NULL).bytes;
+}
 
 typedef struct muon_job {
     const cug_device *dev;
@@ -70,7 +70,7 @@ static void apply_part(void *ctx, size_t lo, size_t hi, int part) {
 
 /* c (M,N) = a (M,L) b (L,N), all dense; a_turned, b_turned: they lie transposed. */
 static void product(const cug_device *dev, float *c, const float *a, int a_turned, const float *b, int b_turned,
-                    size_t M, size_t N, size_t L, float *packed) {
+                    size_t M, size_t N, size_t L) {
     cug_cpu_gemm g = {.c = c,
                       .a = a,
                       .am = a_turned ? 1 : L,
@@ -80,14 +80,13 @@ static void product(const cug_device *dev, float *c, const float *a, int a_turne
                       .bn = b_turned ? L : 1,
                       .M = M,
                       .N = N,
-                      .L = L,
-                      .packed = packed};
+                      .L = L};
     cug_cpu_gemm_run(dev, &g);
 }
 
 void cug_cpu_muon(const cug_device *dev, float *w, float *m, const float *g, const cug_param_run *run,
                   const cug_update *u, void *workspace) {
-    room r = rooms(dev, run, workspace);
+    room r = rooms(run, workspace);
     const size_t n = run->count, rows = (size_t)run->rows, cols = (size_t)run->cols, S = r.S;
     const int wide = rows <= cols;
     muon_job j = {dev, w, m, g, &r, u, 0};
@@ -95,13 +94,13 @@ void cug_cpu_muon(const cug_device *dev, float *w, float *m, const float *g, con
     j.factor = 1 / (sqrt(cug_cpu_sum_squares(dev, r.x, n)) + CUG_MUON_EPS);
     cug_cpu_run(dev, n, CUG_CPU_GRAIN, scale_part, &j);
     for (int k = 0; k < CUG_MUON_STEPS; k++) {
-        product(dev, r.a, r.x, !wide, r.x, wide, S, S, n / S, r.packed);
-        product(dev, r.b, r.a, 0, r.a, 0, S, S, S, r.packed);
+        product(dev, r.a, r.x, !wide, r.x, wide, S, S, n / S);
+        product(dev, r.b, r.a, 0, r.a, 0, S, S, S);
         cug_cpu_run(dev, S, CUG_CPU_GRAIN / S + 1, polynomial_part, &j);
         if (wide)
-            product(dev, r.y, r.b, 0, r.x, 0, rows, cols, rows, r.packed);
+            product(dev, r.y, r.b, 0, r.x, 0, rows, cols, rows);
         else
-            product(dev, r.y, r.x, 0, r.b, 0, rows, cols, cols, r.packed);
+            product(dev, r.y, r.x, 0, r.b, 0, rows, cols, cols);
         float *done = r.y;
         r.y = r.x;
         r.x = done;

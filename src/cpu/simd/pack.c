@@ -1,17 +1,19 @@
 /* pack.c - matrices into the panels that tile.c reads. */
-#include "cpu/simd/vec.h"
-#include <string.h>
+#include "cpu/simd/part.h"
 
 void CUG_SYM(pack)(float *restrict to, const float *restrict b, size_t row, size_t len, size_t cols) {
+    int low = cols < V ? (int)cols : V, high = (int)cols - low;
     for (size_t l = 0; l < len; l++, to += CUG_PANEL, b += row) {
+        vf x, y = {0};
         if (cols == CUG_PANEL) {
-            vf low = vload(b), high = vload(b + V);
-            vstore(to, low);
-            vstore(to + V, high);
-            continue;
+            x = vload(b);
+            y = vload(b + V);
+        } else {
+            x = part_load(b, low);
+            if (high) y = part_load(b + V, high);
         }
-        memcpy(to, b, cols * sizeof *to);
-        memset(to + cols, 0, (CUG_PANEL - cols) * sizeof *to);
+        vstore(to, x);
+        vstore(to + V, y);
     }
 }
 
@@ -32,11 +34,12 @@ CUG_INLINE void exchange(vf x[V], int w) {
     }
 }
 
-/* V rows of V floats, row i at b + i * row, become V columns, column i at to + i * CUG_PANEL. */
-CUG_INLINE void transpose(float *to, const float *b, size_t row) {
+/* V rows of V floats, row i at b + i * row, become V columns, column i at to + i * CUG_PANEL; rows from n on are 0. */
+CUG_INLINE void transpose(float *to, const float *b, size_t row, size_t n) {
+    static const float none[V];
     vf x[V];
 #pragma GCC unroll 16
-    for (int i = 0; i < V; i++) x[i] = vload(b + (size_t)i * row);
+    for (size_t i = 0; i < V; i++) x[i] = vload(i < n ? b + i * row : none);
 #if V == 16
     exchange(x, 8);
 #endif
@@ -50,13 +53,17 @@ CUG_INLINE void transpose(float *to, const float *b, size_t row) {
 }
 
 void CUG_SYM(pack_transposed)(float *restrict to, const float *restrict b, size_t row, size_t len, size_t cols) {
-    for (size_t l = 0; l < len; l += V)
-        for (size_t c = 0; c < CUG_PANEL; c += V) {
-            if (l + V <= len && c + V <= cols) {
-                transpose(to + l * CUG_PANEL + c, b + c * row + l, row);
-                continue;
-            }
-            for (size_t i = c; i < c + V; i++)
-                for (size_t k = l; k < len && k < l + V; k++) to[k * CUG_PANEL + i] = i < cols ? b[i * row + k] : 0;
-        }
+    if (len < V) {
+        for (size_t l = 0; l < len; l++)
+            for (size_t c = 0; c < CUG_PANEL; c++) to[l * CUG_PANEL + c] = c < cols ? b[c * row + l] : 0;
+        return;
+    }
+    for (size_t at = 0; at < len; at += V) {
+        size_t l = at + V <= len ? at : len - V; /* the last ones partly once more */
+        for (size_t c = 0; c < CUG_PANEL; c += V)
+            if (c + V <= cols)
+                transpose(to + l * CUG_PANEL + c, b + c * row + l, row, V);
+            else
+                transpose(to + l * CUG_PANEL + c, b + c * row + l, row, cols < c ? 0 : cols - c);
+    }
 }

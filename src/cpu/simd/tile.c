@@ -65,14 +65,11 @@ CUG_INLINE void chain(sums *s, int px, int width, const float *const *p, ptrdiff
     }
 }
 
-/* s = the tile's sum, in chains. Short rows share one; totals rest in memory, out of the inner loop's way. */
-CUG_INLINE void accumulate(sums *s, int px, int width, const cug_tile *t, const float *a, ptrdiff_t a_step) {
-    const float *p[CUG_TILE_PX], *b = t->b;
+/* s = the tile's sum in chains, their totals resting in memory, out of the inner loop's way. */
+CUG_INLINE void sum_long(sums *s, int px, int width, const cug_tile *t, const float *const *p, ptrdiff_t a_step) {
+    const float *b = t->b;
     sums total;
     int most = t->len <= CHAIN_ROW && t->rows > 1 ? t->len : CHAIN, held = 0, totals = 0;
-#pragma GCC unroll 12
-    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
-    clear(s, px, width);
     for (int j = 0; j < t->rows; j++) {
         ptrdiff_t at = j * t->a_row;
         for (int left = t->len, n; left > 0; left -= n, at += n * a_step, b += n * CUG_PANEL) {
@@ -89,6 +86,20 @@ CUG_INLINE void accumulate(sums *s, int px, int width, const cug_tile *t, const 
         }
     }
     if (totals) add(s, &total, px, width);
+}
+
+/* s = the tile's sum. */
+CUG_INLINE void accumulate(sums *s, int px, int width, const cug_tile *t, const float *a, ptrdiff_t a_step) {
+    const float *p[CUG_TILE_PX];
+#pragma GCC unroll 12
+    for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
+    clear(s, px, width);
+    if (t->rows * t->len > CHAIN) {
+        sum_long(s, px, width, t, p, a_step);
+        return;
+    }
+    for (int j = 0; j < t->rows; j++)
+        chain(s, px, width, p, j * t->a_row, a_step, t->b + (ptrdiff_t)j * t->len * CUG_PANEL, t->len);
 }
 
 /* What lies in memory of a tile's columns: `last` of the last vector's. */
