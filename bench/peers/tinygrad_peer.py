@@ -7,7 +7,7 @@ for i, word in enumerate(sys.argv):  # tinygrad reads its settings once, while i
     if word == "--device" and i + 1 < len(sys.argv):
         os.environ["DEV"] = {"cpu": "CPU", "cuda": "CUDA"}.get(sys.argv[i + 1], "CPU")
     if word == "--threads" and i + 1 < len(sys.argv):
-        os.environ["CPU_COUNT"] = sys.argv[i + 1]
+        os.environ["NUM_CPU_THREADS"] = sys.argv[i + 1]
 
 import importlib.metadata
 
