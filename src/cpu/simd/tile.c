@@ -1,6 +1,7 @@
 /* tile.c - the dense register block behind every convolution and matrix product: up to 12 pixels by two vectors of
  * output channels stay in registers while filters stream past and inputs are broadcast. */
 #include "cpu/simd/part.h"
+#include "cpu/simd/window.h"
 
 /* Terms added up in registers before they go to a running total: short chains keep float sums accurate (the error grows
  * with the number of additions at the sum's final size). A filter row may be a little longer. */
@@ -151,44 +152,18 @@ CUG_INLINE void block(int px, int width, const cug_tile *t, const float *a, floa
         for (int v = 0; v < vectors; v++) store(c + i * step, v, vectors, last, y[i][v]);
 }
 
-/* Running maximum of a window: the first of equals stays, the first NaN wins. */
-CUG_INLINE void take(vf *best, vi *which, vf x, int i) {
-#if defined CUG_ISA_avx512
-    __m512 b = (__m512)*best;
-    __mmask16 better = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(b, b, _CMP_ORD_Q), (__m512)x, b, _CMP_NLE_UQ);
-    *best = (vf)_mm512_mask_mov_ps(b, better, (__m512)x);
-    *which = (vi)_mm512_mask_mov_epi32((__m512i)*which, better, _mm512_set1_epi32(i));
-#else
-    vi better = ~(x <= *best) & (*best == *best);
-    *best = vselect(better, x, *best);
-    *which = (better & i) | (~better & *which);
-#endif
-}
-
 CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const float *a, float *c, uint8_t *arg) {
     vf y[CUG_TILE_PX][2];
     int vectors = (width + 1) / 2, last = V - t->spare;
     ptrdiff_t step = t->c_step;
     finished(y, 4 * windows, width, t, a, c, 1);
-    vf slope = vset(t->slope);
-    /* ReLU of the maximum is the maximum of ReLU; who wins a window without a positive value is then of no account */
-    cug_act_kind late = t->act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE;
-    if (!late) activate(y, 4 * windows, vectors, t->act, t->slope);
 #pragma GCC unroll 3
     for (int w = 0; w < windows; w++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
-            vf best = y[4 * w][v];
-            vi which = {0};
-#pragma GCC unroll 3
-            for (int i = 1; i < 4; i++) take(&best, &which, y[4 * w + i][v], i);
-            store(c + w * step, v, vectors, last, vact(best, late, slope));
-            if (!arg) continue;
-            vb bytes = __builtin_convertvector(which, vb);
-            if (v == vectors - 1)
-                part_store_bytes(arg + w * step + v * V, bytes, last);
-            else
-                *(vb_mem *)(arg + w * step + v * V) = bytes;
+            const vf four[4] = {y[4 * w][v], y[4 * w + 1][v], y[4 * w + 2][v], y[4 * w + 3][v]};
+            ptrdiff_t at = w * step + v * V;
+            window_out(four, t->act, vset(t->slope), c + at, arg ? arg + at : NULL, v == vectors - 1 ? last : V);
         }
 }
 

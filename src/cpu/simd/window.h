@@ -21,13 +21,20 @@ CUG_INLINE void window_take(vf *best, vi *which, vf x, int i) {
 /* n of a vector's channels: activation and maximum of x to c, the winner to arg (NULL: not wanted). ReLU of the maximum
  * is the maximum of ReLU; who wins a window without a positive value is then of no account. */
 CUG_INLINE void window_out(const vf x[4], cug_act_kind act, vf slope, float *c, uint8_t *arg, int n) {
-    cug_act_kind late = act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE, early = late ? CUG_ACT_NONE : act;
-    vf best = early ? vact(x[0], early, slope) : x[0];
+    cug_act_kind late = act == CUG_ACT_RELU ? CUG_ACT_RELU : CUG_ACT_NONE;
+    vf best = act && !late ? vact(x[0], act, slope) : x[0];
     vi which = {0};
 #pragma GCC unroll 3
-    for (int i = 1; i < 4; i++) window_take(&best, &which, early ? vact(x[i], early, slope) : x[i], i);
-    part_store(c, vact(best, late, slope), n);
-    if (arg) part_store_bytes(arg, __builtin_convertvector(which, vb), n);
+    for (int i = 1; i < 4; i++) window_take(&best, &which, act && !late ? vact(x[i], act, slope) : x[i], i);
+    best = vact(best, late, slope);
+    vb winner = __builtin_convertvector(which, vb);
+    if (__builtin_constant_p(n) && n == V) {
+        vstore(c, best);
+        if (arg) *(vb_mem *)arg = winner;
+        return;
+    }
+    part_store(c, best, n);
+    if (arg) part_store_bytes(arg, winner, n);
 }
 
 #endif
