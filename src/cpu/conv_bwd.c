@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define PIXELS 64 /* of a block: its lists stay in cache, and a sum over it is short */
-#define IMAGES 8  /* of one pass before the other */
 #define NEAR 8192 /* floats that stay in the first cache */
 
 typedef struct bwd_job {
@@ -124,24 +123,30 @@ static pixel_block block_at(const bwd_job *j, bwd_scratch *b, size_t n, size_t i
     return px;
 }
 
-/* Weight and bias gradients of one image. */
-static void image_dw(const bwd_job *j, bwd_scratch *b, size_t n) {
+static void block_dw(const bwd_job *j, bwd_scratch *b, const pixel_block *px, const float *image) {
     const cug_cpu_conv *g = j->g;
     const cug_simd *simd = j->dev->simd;
-    const float *image = j->t->dw ? cug_cpu_conv_image_in(g, j->t->x, n, b->frame) : NULL;
-    for (int i = 0; i < g->PP * g->QQ; i += block_pixels(g)) {
-        pixel_block px = block_at(j, b, n, (size_t)i, j->t->db != NULL);
-        if (!image) continue;
-        simd->lists_by_channel(b->terms, b->lists, px.dy, px.arg, px.where, px.way, px.count, g->s.K);
-        for (int k = 0; k < g->s.K; k++) b->lists[k].dst = k * (int32_t)filter(g);
-        simd->spans(b->dw, g->span, image, (ptrdiff_t)g->Wp * g->s.C, b->terms, b->lists, g->s.K, g->s.R, g->span);
-    }
+    simd->lists_by_channel(b->terms, b->lists, px->dy, px->arg, px->where, px->way, px->count, g->s.K);
+    for (int k = 0; k < g->s.K; k++) b->lists[k].dst = k * (int32_t)filter(g);
+    simd->spans(b->dw, g->span, image, (ptrdiff_t)g->Wp * g->s.C, b->terms, b->lists, g->s.K, g->s.R, g->span);
+}
+
+static void block_dx(const bwd_job *j, bwd_scratch *b, const pixel_block *px, float *dx) {
+    const cug_cpu_conv *g = j->g;
+    const cug_simd *simd = j->dev->simd;
+    int K = g->s.K, ways = j->t->arg ? 4 : 1;
+    ptrdiff_t row = (ptrdiff_t)g->Wp * g->s.C, of_w = (ptrdiff_t)K * g->span;
+    /* All of the filters' rows at once where they stay in the first cache, else row by row, since one does. */
+    int together = (size_t)K * filter(g) <= NEAR ? g->s.R : 1;
+    simd->lists_by_pixel(b->terms, b->lists, px->dy, px->arg, px->where, px->way, ways, px->count, K, g->span);
+    for (int r = 0; r < g->s.R; r += together)
+        simd->spans(dx + r * row, row, j->w_rows + r * of_w, of_w, b->terms, b->lists, px->count * ways, together,
+                    g->span);
 }
 
 /* Weight gradient of one image when spans are short: sums over blocks of some rows, or of a part of a long one. */
-static void image_dw_narrow(const bwd_job *j, bwd_scratch *b, size_t n) {
+static void image_narrow(const bwd_job *j, bwd_scratch *b, size_t n, const float *image) {
     const cug_cpu_conv *g = j->g;
-    const float *image = cug_cpu_conv_image_in(g, j->t->x, n, b->frame);
     size_t K = (size_t)g->s.K, P = (size_t)g->PP, Q = (size_t)g->QQ, wide = g->pool ? 4 : 1;
     size_t rows = Q < PIXELS ? PIXELS / Q : 1, cols = Q < PIXELS ? Q : PIXELS;
     ptrdiff_t row = (ptrdiff_t)((size_t)g->Wp * (size_t)g->s.C * wide), step = (ptrdiff_t)((size_t)g->s.C * wide);
@@ -194,41 +199,32 @@ static void dx_end(const bwd_job *j, const bwd_scratch *b, size_t n) {
     }
 }
 
-/* Input gradient of one image. */
-static void image_dx(const bwd_job *j, bwd_scratch *b, size_t n) {
+/* Gradients of one image through lists: all but what image_narrow makes. */
+static void image_lists(const bwd_job *j, bwd_scratch *b, size_t n, const float *image) {
     const cug_cpu_conv *g = j->g;
-    const cug_simd *simd = j->dev->simd;
-    int K = g->s.K, span = g->span, ways = j->t->arg ? 4 : 1;
-    size_t filters = (size_t)K * filter(g);
-    /* All of the filters' rows at once where they stay in the first cache, else row by row, since one does. */
-    int together = filters <= NEAR ? g->s.R : 1;
-    float *dx = dx_begin(j, b, n);
+    int by_taps = j->narrow && j->t->dw;
+    float *dx = j->t->dx ? dx_begin(j, b, n) : NULL;
     for (int i = 0; i < g->PP * g->QQ; i += block_pixels(g)) {
-        pixel_block px = block_at(j, b, n, (size_t)i, 0);
-        simd->lists_by_pixel(b->terms, b->lists, px.dy, px.arg, px.where, px.way, ways, px.count, K, span);
-        for (int r = 0; r < g->s.R; r += together) {
-            ptrdiff_t row = (ptrdiff_t)g->Wp * g->s.C, of_w = (ptrdiff_t)K * span;
-            simd->spans(dx + r * row, row, j->w_rows + r * of_w, of_w, b->terms, b->lists, px.count * ways, together,
-                        span);
-        }
+        pixel_block px = block_at(j, b, n, (size_t)i, j->t->db && !by_taps);
+        if (j->t->dw && !by_taps) block_dw(j, b, &px, image);
+        if (dx) block_dx(j, b, &px, dx);
     }
-    dx_end(j, b, n);
+    if (dx) dx_end(j, b, n);
 }
 
-/* Items are images. Some at a time take one pass and then the other: each pass has its own filters to keep in cache. */
+/* Items are images. */
 static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     bwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
-    const cug_cpu_conv_grads *t = j->t;
     bwd_scratch b = scratch_of(j, part);
     memset(b.dw, 0, (size_t)g->s.K * filter(g) * sizeof *b.dw);
     memset(b.db, 0, (size_t)g->s.K * sizeof *b.db);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
-    for (size_t n0 = lo, n1; n0 < hi; n0 = n1) {
-        n1 = hi - n0 < IMAGES ? hi : n0 + IMAGES;
-        for (size_t n = n0; n < n1 && (t->dw || t->db); n++)
-            (t->dw && j->narrow ? image_dw_narrow : image_dw)(j, &b, n);
-        for (size_t n = n0; n < n1 && t->dx; n++) image_dx(j, &b, n);
+    int by_taps = j->narrow && j->t->dw;
+    for (size_t n = lo; n < hi; n++) {
+        const float *image = j->t->dw ? cug_cpu_conv_image_in(g, j->t->x, n, b.frame) : NULL;
+        if (by_taps) image_narrow(j, &b, n, image);
+        if (!by_taps || j->t->dx) image_lists(j, &b, n, image);
     }
 }
 

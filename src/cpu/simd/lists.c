@@ -1,9 +1,11 @@
 /* lists.c - the output gradient as lists of nonzero terms for spans.c. No branch depends on the data: a term is always
  * written, and kept by moving on when its factor is not zero. */
 #include "cpu/simd/vec.h"
-#if defined CUG_ISA_avx512
+#if V > 4
 #include <immintrin.h>
+#endif
 
+#if defined CUG_ISA_avx512
 /* Turns 16 x 16 floats: four rounds exchange halves, quarters, eighths and sixteenths of rows. */
 CUG_INLINE void transpose(__m512 x[16]) {
     __m512 y[16];
@@ -127,6 +129,17 @@ static int32_t append(float *restrict to, int32_t *restrict off, int32_t end, co
     return end;
 }
 
+#if defined CUG_ISA_avx2
+/* For each set of eight lanes their numbers, a byte each, in ascending order. */
+#define LANE(set, i) ((uint64_t)((set) >> (i)&1 ? (i) : 0) << 8 * __builtin_popcount((set) & ((1 << (i)) - 1)))
+#define LANES(set)                                                                                                     \
+    (LANE(set, 1) | LANE(set, 2) | LANE(set, 3) | LANE(set, 4) | LANE(set, 5) | LANE(set, 6) | LANE(set, 7))
+#define LANES4(set) LANES(set), LANES((set) + 1), LANES((set) + 2), LANES((set) + 3)
+#define LANES16(set) LANES4(set), LANES4((set) + 4), LANES4((set) + 8), LANES4((set) + 12)
+#define LANES64(set) LANES16(set), LANES16((set) + 16), LANES16((set) + 32), LANES16((set) + 48)
+static const uint64_t lanes_of[256] = {LANES64(0), LANES64(64), LANES64(128), LANES64(192)};
+#endif
+
 static int32_t one_by_pixel(cug_terms to, int32_t end, const float *g, const uint8_t *arg, int which, int K, int len) {
     int k = 0;
 #if defined CUG_ISA_avx512
@@ -137,6 +150,21 @@ static int32_t one_by_pixel(cug_terms to, int32_t end, const float *g, const uin
         __mmask16 keep = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         if (arg) keep &= _mm_cmpeq_epi8_mask(_mm_loadu_si128((const __m128i *)(arg + k)), _mm_set1_epi8((char)which));
         end = append_kept(to, end, keep, x, off, arg != NULL);
+    }
+#elif defined CUG_ISA_avx2
+    __m256i off = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(len));
+    const __m256i step = _mm256_set1_epi32(8 * len);
+    for (; k + 8 <= K; k += 8, off = _mm256_add_epi32(off, step)) {
+        __m256 x = _mm256_loadu_ps(g + k);
+        int keep = _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+        if (arg) {
+            __m128i won = _mm_loadl_epi64((const __m128i *)(arg + k));
+            keep &= _mm_movemask_epi8(_mm_cmpeq_epi8(won, _mm_set1_epi8((char)which)));
+        }
+        __m256i from = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(lanes_of + keep)));
+        _mm256_storeu_ps(to.g + end, _mm256_permutevar8x32_ps(x, from));
+        _mm256_storeu_si256((__m256i *)(to.off + end), _mm256_permutevar8x32_epi32(off, from));
+        end += __builtin_popcount((unsigned)keep);
     }
 #endif
     return append(to.g, to.off, end, g, arg, which, k, K, len);

@@ -106,6 +106,9 @@ CUG_INLINE hf hf_pick(const float *quad, hi which) { return quad[which]; }
 CUG_INLINE hf hf_slope(hf y, hf slope) { return y > 0 ? 1 : slope; }
 #endif
 
+/* The gradients of a batch come from memory, in strides that the processor does not see far enough ahead. */
+#define AHEAD 32 /* pixels */
+
 /* Taps (r, s) to (r + R, s + S) for channels [k, k + n). */
 #define BLOCK(vec, ivec)                                                                                               \
     CUG_INLINE void vec##_block(int R, int S, int won, const cug_taps *t, int r, int s, int k, int n) {                \
@@ -119,8 +122,17 @@ CUG_INLINE hf hf_slope(hf y, hf slope) { return y > 0 ? 1 : slope; }
             const float *x = row;                                                                                      \
             for (int q = 0; q < t->cols; q++, x += t->step, dy += t->K) {                                              \
                 vec g = vec##_load(dy, n);                                                                             \
-                if (won) which = ivec##_load(arg, n), arg += t->K;                                                     \
-                if (y) g *= vec##_slope(vec##_load(y, n), slope), y += t->K;                                           \
+                __builtin_prefetch(dy + AHEAD * t->K);                                                                 \
+                if (won) {                                                                                             \
+                    which = ivec##_load(arg, n);                                                                       \
+                    __builtin_prefetch(arg + 2 * AHEAD * t->K);                                                        \
+                    arg += t->K;                                                                                       \
+                }                                                                                                      \
+                if (y) {                                                                                               \
+                    g *= vec##_slope(vec##_load(y, n), slope);                                                         \
+                    __builtin_prefetch(y + AHEAD * t->K);                                                              \
+                    y += t->K;                                                                                         \
+                }                                                                                                      \
                 sum += g;                                                                                              \
                 _Pragma("GCC unroll 27") for (int i = 0; i < R * S; i++) {                                             \
                     const float *at = x + i / S * t->tap_row + i % S * wide;                                           \
