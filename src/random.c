@@ -74,7 +74,7 @@ void cug_permute_many(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, ui
 }
 
 uint32_t cug_permute(uint64_t seed, cug_rng_purpose purpose, uint32_t epoch, uint32_t n, uint32_t i) {
-    uint32_t out;
+    uint32_t out = 0;
     cug_permute_many(seed, purpose, epoch, n, i, 1, &out);
     return out;
 }

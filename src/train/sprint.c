@@ -37,21 +37,23 @@ cug_status cug_sprint_recipe(cug_config *c) {
 /* Seconds since the process was started, to its clock's tick; 0 where the system does not tell. */
 static double process_age(void) {
     char line[1024];
-    unsigned long long began = 0, seconds = 0, hundredths = 0;
     FILE *f = fopen("/proc/self/stat", "re");
     size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
     if (f) fclose(f);
     line[n] = 0;
     const char *at = strrchr(line, ')'); /* the name before may hold anything; then field 3 */
     for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-    if (!at || sscanf(at, "%llu", &began) != 1) return 0;
+    if (!at) return 0;
+    const double began = (double)strtoull(at, NULL, 10);
     f = fopen("/proc/uptime", "re");
     if (!f) return 0;
     n = fread(line, 1, sizeof line - 1, f);
     fclose(f);
     line[n] = 0;
-    if (sscanf(line, "%llu.%2llu", &seconds, &hundredths) != 2) return 0;
-    return (double)seconds + (double)hundredths / 100 - (double)began / (double)sysconf(_SC_CLK_TCK);
+    char *point; /* its own, whatever the locale says */
+    const double seconds = (double)strtoull(line, &point, 10);
+    const double hundredths = *point == '.' ? (double)strtoull(point + 1, NULL, 10) : 0;
+    return seconds + hundredths / 100 - began / (double)sysconf(_SC_CLK_TCK);
 }
 
 static double dense_flop(const cug_graph *g) {
