@@ -195,14 +195,14 @@ static int widen(op_side *s, const op_call *c, int i) {
     return 0;
 }
 
-static int has_table(const op_side *s, const op_call *c) {
+static int has_op(const op_side *s, const op_call *c) {
     const void *table;
     memcpy(&table, (const char *)s->be + c->table, sizeof table);
-    return table != NULL;
+    return table != NULL && (!c->has || c->has(s->be));
 }
 
 int op_run(op_world *w, op_side *s, const op_call *c) {
-    if (!has_table(s, c) || (c->supports && !c->supports(s->be, c))) {
+    if (!has_op(s, c) || (c->supports && !c->supports(s->be, c))) {
         s->skipped++;
         return 0;
     }
@@ -410,7 +410,7 @@ void op_bad_arguments(op_world *w, const op_call *c, unsigned optional) {
     for (int j = 0; j < w->sides; j++) {
         op_side *s = &w->side[j];
         prepared p;
-        if (!has_table(s, c) || (c->supports && !c->supports(s->be, c))) continue;
+        if (!has_op(s, c) || (c->supports && !c->supports(s->be, c))) continue;
         if (prepare(s, c, 0, 0, &p)) {
             op_failed(w, "%s on %s: could not prepare the buffers: %s", c->op, s->label, cug_error());
             continue;
@@ -435,7 +435,7 @@ void op_bad_shape(op_world *w, const op_call *c, const char *what) {
     for (int j = 0; j < w->sides; j++) {
         op_side *s = &w->side[j];
         prepared p;
-        if (!has_table(s, c)) continue;
+        if (!has_op(s, c)) continue;
         if (prepare(s, &good, 0, 0, &p)) {
             op_failed(w, "%s on %s: could not prepare the buffers: %s", c->op, s->label, cug_error());
             continue;

@@ -47,6 +47,7 @@ struct op_call {
     /* t[i] is slot i's tensor on that backend, NULL where absent. */
     cug_status (*run)(const cug_backend *be, const cug_tensor *const *t, const op_call *c, const cug_exec *ex);
     size_t table; /* offsetof(cug_backend, conv2d): where the op's functions are, NULL if the backend lacks it */
+    int (*has)(const cug_backend *be); /* whether that table has this function; NULL: every such table does */
     int (*supports)(const cug_backend *be, const op_call *c);                          /* NULL: every shape */
     size_t (*workspace)(const cug_backend *be, const cug_device *d, const op_call *c); /* NULL: none needed */
 };

@@ -385,10 +385,7 @@ static cug_status normalize_gather(const cug_backend *be, const cug_tensor *cons
     return be->normalize->gather(t[0], t[1], t[2], c->shape, ex);
 }
 
-static int has_gather(const cug_backend *be, const op_call *c) {
-    (void)c;
-    return be->normalize->gather != NULL;
-}
+static int has_gather(const cug_backend *be) { return be->normalize->gather != NULL; }
 
 /* From 100 images of s->count / n pixels. */
 static op_call gather_call(op_world *w, const cug_normalize_shape *s, size_t n, int32_t last, const char *name) {
@@ -400,7 +397,7 @@ static op_call gather_call(op_world *w, const cug_normalize_shape *s, size_t n, 
                      .name = name,
                      .shape = s,
                      .run = normalize_gather,
-                     .supports = has_gather,
+                     .has = has_gather,
                      .table = offsetof(cug_backend, normalize),
                      .slots = {output("y", s->count, NULL),
                                {.name = "images", .role = OP_IN, .dtype = CUG_U8, .count = bytes, .data = u},
