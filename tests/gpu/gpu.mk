@@ -9,7 +9,7 @@ GPU_ARCH   := $(if $(filter command environment,$(origin ARCH)),$(ARCH),native)
 GPU_LIB    := $(wildcard src/*.c) $(filter src/model/% src/ref/% src/cpu/% src/cuda/% src/check/%,$(SRC)) \
   $(patsubst %,src/bench/%.c,cases kernels op_conv op_layers op_norm op_step roof side stats) \
   $(patsubst %,src/train/%.c,net net_step nonfinite schedule) \
-  $(patsubst %,src/io/%.c,atomic choices) $(patsubst %,src/data/%.c,idx inflate dataset images loader shift known places)
+  $(patsubst %,src/io/%.c,atomic choices) $(patsubst %,src/data/%.c,idx inflate dataset images large_alloc loader shift known places)
 GPU_C      := $(sort $(wildcard tests/gpu/*.c))
 GPU_COBJ   := $(GPU_C:%.c=$(BUILD)/obj/%.o)
 GPU_OBJ    := $(GPU_LIB:%.c=$(BUILD)/obj/%.o) $(SIMD_OBJ) $(GPU_COBJ) $(BUILD)/obj/bench/loading.o \
