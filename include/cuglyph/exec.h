@@ -26,6 +26,7 @@ typedef struct cug_exec {
     void *stream;    /* opaque; NULL on the CPU backends */
     void *workspace; /* backend memory, 256-byte aligned; at least what the op's workspace() asked for */
     size_t workspace_bytes;
+    int frozen; /* a hint: parameters stay as they are from call to call. Results are the same to the bit. */
 } cug_exec;
 
 /* Which way an op runs; for workspace(). */

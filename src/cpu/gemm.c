@@ -4,6 +4,8 @@
 
 #define LEN_CHUNK 400    /* most terms of a tile: packed where they are used, they stay in the nearest caches */
 #define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
+#define BLOCKS_A_THREAD 4
+#define STILL_MOST ((size_t)512 << 10) /* bytes */
 
 /* `len` rows of one panel out of b, whose first wanted row and column b is. */
 static void pack_panel(const cug_device *dev, float *to, const float *b, size_t bl, size_t bn, size_t len,
@@ -51,6 +53,7 @@ typedef struct gemm_job {
     const cug_device *dev;
     const cug_cpu_gemm *g;
     size_t blocks; /* of rows */
+    int by_rows;   /* a part is some rows of all panels, not some panels */
 } gemm_job;
 
 /* Row blocks [b0, b1) of one panel. */
@@ -77,11 +80,12 @@ static void panel_rows(const gemm_job *j, size_t panel, size_t b0, size_t b1) {
     }
 }
 
-/* Items are (panel, block of rows). */
+/* Items are blocks of rows, or (panel, block of rows). */
 static void gemm_part(void *ctx, size_t lo, size_t hi, int part) {
     (void)part;
     gemm_job *j = ctx;
-    while (lo < hi) {
+    for (size_t panel = 0; j->by_rows && panel < cpu_panels(j->dev, j->g->N); panel++) panel_rows(j, panel, lo, hi);
+    while (lo < hi && !j->by_rows) {
         size_t panel = lo / j->blocks, b0 = lo % j->blocks, b1 = hi - panel * j->blocks;
         if (b1 > j->blocks) b1 = j->blocks;
         panel_rows(j, panel, b0, b1);
@@ -89,11 +93,19 @@ static void gemm_part(void *ctx, size_t lo, size_t hi, int part) {
     }
 }
 
+/* Each thread takes some panels, and needs all rows of a; half of them another core has just written. Where b stays
+ * from call to call and fits each core's second cache, it takes some rows instead, as the op before did, and packs all
+ * of b. */
 void cug_cpu_gemm_run(const cug_device *dev, const cug_cpu_gemm *g) {
-    size_t px = (size_t)dev->simd->tile_px;
-    gemm_job j = {dev, g, (g->M + px - 1) / px};
-    size_t item = px * cpu_panel(dev) * g->L;
-    cug_cpu_run(dev, cpu_panels(dev, g->N) * j.blocks, MACS_GRAIN / item + 1, gemm_part, &j);
+    size_t px = (size_t)dev->simd->tile_px, panels = cpu_panels(dev, g->N), threads = (size_t)dev->threads;
+    gemm_job j = {dev, g, (g->M + px - 1) / px, 0};
+    size_t items = panels * j.blocks, macs = px * cpu_panel(dev) * g->L;
+    if (g->still && threads > 1 && j.blocks >= BLOCKS_A_THREAD * threads && g->N * g->L * sizeof *g->b <= STILL_MOST) {
+        j.by_rows = 1;
+        items = j.blocks = (j.blocks + threads - 1) / threads * threads;
+        macs *= panels;
+    }
+    cug_cpu_run(dev, items, MACS_GRAIN / macs + 1, gemm_part, &j);
 }
 
 typedef struct sums_job {

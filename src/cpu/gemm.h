@@ -30,6 +30,7 @@ typedef struct cug_cpu_gemm {
     size_t am, al, bl, bn;
     size_t M, N, L;
     int add;
+    int still; /* b was the same when this product was last taken */
 } cug_cpu_gemm;
 void cug_cpu_gemm_run(const cug_device *dev, const cug_cpu_gemm *g);
 

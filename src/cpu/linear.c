@@ -21,7 +21,8 @@ static cug_status linear_fwd(const cug_tensor *y, const cug_tensor *x, const cug
                       .bias = cpu_f32(b),
                       .M = N,
                       .N = O,
-                      .L = I};
+                      .L = I,
+                      .still = ex->frozen};
     cug_cpu_gemm_run(ex->device, &g);
     return CUG_OK;
 }

@@ -66,6 +66,7 @@ static cug_exec with_workspace(const cug_plan *p, const cug_exec *ex, int buffer
     cug_exec e = *ex;
     e.workspace = at(p, buffer);
     e.workspace_bytes = buffer < 0 ? 0 : p->buffers[buffer].bytes;
+    e.frozen = !(p->flags & CUG_PLAN_TRAIN);
     return e;
 }
 

@@ -80,7 +80,7 @@ typedef struct {
 } prepared;
 
 static int prepare(op_side *s, const op_call *c, int r, int absolute, prepared *p) {
-    *p = (prepared){.exec = {.device = s->dev}};
+    *p = (prepared){.exec = {.device = s->dev, .frozen = r}}; /* a hint changes no byte */
     unsigned char *host = NULL;
     for (int i = 0; i < OP_SLOTS; i++) {
         const op_slot *slot = &c->slots[i];
