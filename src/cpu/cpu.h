@@ -8,6 +8,7 @@
 
 #define CPU_REAL CUG_F32
 
+#define CUG_CPU_THREADS_MAX 1024
 typedef struct cug_cpu_pool cug_cpu_pool;
 /* `threads` with the caller's own. free(NULL) is safe. */
 cug_status cug_cpu_pool_new(cug_cpu_pool **out, int threads);

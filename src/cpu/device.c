@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS_MAX 1024
-
 /* Instruction sets, best first; `here` asks the processor. */
 #if defined __x86_64__
 static int has_avx512(void) {
@@ -50,15 +48,15 @@ static cug_status choose_isa(const cug_simd **out) {
 static int cores(void) {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-    return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
+    return n < 1 ? 1 : n > CUG_CPU_THREADS_MAX ? CUG_CPU_THREADS_MAX : n;
 }
 
 static cug_status cpu_open(cug_device **out, const cug_device_options *opt) {
     if (!out) return cug_fail(CUG_EINVAL, "cpu: no place for the device");
     *out = NULL;
     int threads = opt ? opt->threads : 0;
-    if (threads < 0 || threads > THREADS_MAX)
-        return cug_fail(CUG_EINVAL, "cpu: threads must be 0 (one a core) to %d, got %d", THREADS_MAX, threads);
+    if (threads < 0 || threads > CUG_CPU_THREADS_MAX)
+        return cug_fail(CUG_EINVAL, "cpu: threads must be 0 (one a core) to %d, got %d", CUG_CPU_THREADS_MAX, threads);
     if (opt && opt->precision != CUG_PREC_FP32)
         return cug_fail(CUG_ENOTSUP, "device cpu computes in float32: --precision %s needs a GPU; use --precision fp32",
                         cug_precision_name(opt->precision));
