@@ -13,7 +13,6 @@ typedef struct bwd_job {
     const cug_device *dev;
     const cug_cpu_conv *g;
     const cug_cpu_conv_grads *t;
-    float *w_rows; /* (R,K,span): filters by row, shared */
     char *threads; /* `stride` bytes for each part */
     size_t stride;
     int narrow;
@@ -21,6 +20,7 @@ typedef struct bwd_job {
 
 /* One part's own memory. */
 typedef struct bwd_scratch {
+    float *w_rows;           /* (R,K,span): filters by row */
     float *frame, *dx_frame; /* padded images */
     float *g;                /* (PIXELS,K): gradient before the activation */
     float *dw, *db;          /* this part's sums; narrow: dw is (R*span, K) and so is the next */
@@ -49,6 +49,7 @@ static bwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu
     int narrow = is_narrow(dev, g);
     size_t terms = K * cpu_round_up(px, CUG_LIST_STEP) + CUG_LIST_STEP;
     bwd_scratch b = {
+        .w_rows = cpu_take(m, K * filter(g), f),
         .frame = cpu_take(m, frame, f),
         .dx_frame = cpu_take(m, frame, f),
         .g = cpu_take(m, px * K, f),
@@ -72,7 +73,6 @@ static void bwd_layout(const cug_device *dev, const cug_cpu_conv *g, cug_cpu_scr
     cug_cpu_scratch one = {0};
     scratch(dev, g, &one);
     j->stride = one.used;
-    j->w_rows = cpu_take(m, (size_t)g->s.K * filter(g), sizeof(float));
     j->threads = cpu_take(m, (size_t)dev->threads * j->stride, 1);
 }
 
@@ -140,7 +140,7 @@ static void block_dx(const bwd_job *j, bwd_scratch *b, const pixel_block *px, fl
     int together = (size_t)K * filter(g) <= NEAR ? g->s.R : 1;
     simd->lists_by_pixel(b->terms, b->lists, px->dy, px->arg, px->where, px->way, ways, px->count, K, g->span);
     for (int r = 0; r < g->s.R; r += together)
-        simd->spans(dx + r * row, row, j->w_rows + r * of_w, of_w, b->terms, b->lists, px->count * ways, together,
+        simd->spans(dx + r * row, row, b->w_rows + r * of_w, of_w, b->terms, b->lists, px->count * ways, together,
                     g->span);
 }
 
@@ -212,11 +212,19 @@ static void image_lists(const bwd_job *j, bwd_scratch *b, size_t n, const float 
     if (dx) dx_end(j, b, n);
 }
 
+static void by_rows(const bwd_job *j, float *to) {
+    size_t R = (size_t)j->g->s.R, K = (size_t)j->g->s.K, span = (size_t)j->g->span;
+    for (size_t r = 0; r < R; r++)
+        for (size_t k = 0; k < K; k++)
+            memcpy(to + (r * K + k) * span, j->t->w + (k * R + r) * span, span * sizeof(float));
+}
+
 /* Items are images. */
 static void bwd_part(void *ctx, size_t lo, size_t hi, int part) {
     bwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
     bwd_scratch b = scratch_of(j, part);
+    if (j->t->dx) by_rows(j, b.w_rows);
     memset(b.dw, 0, (size_t)g->s.K * filter(g) * sizeof *b.dw);
     memset(b.db, 0, (size_t)g->s.K * sizeof *b.db);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
@@ -258,18 +266,10 @@ static void reduce_part(void *ctx, size_t lo, size_t hi, int part) {
     }
 }
 
-static void by_rows(const bwd_job *j) {
-    size_t R = (size_t)j->g->s.R, K = (size_t)j->g->s.K, span = (size_t)j->g->span;
-    for (size_t r = 0; r < R; r++)
-        for (size_t k = 0; k < K; k++)
-            memcpy(j->w_rows + (r * K + k) * span, j->t->w + (k * R + r) * span, span * sizeof(float));
-}
-
 void cug_cpu_conv_bwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, const cug_cpu_conv_grads *t) {
     cug_cpu_scratch m = {workspace, 0};
     bwd_job j = {.dev = dev, .g = g, .t = t, .narrow = is_narrow(dev, g)};
     bwd_layout(dev, g, &m, &j);
-    if (t->dx) by_rows(&j);
     size_t work = (size_t)g->PP * (size_t)g->QQ * (size_t)g->s.K * filter(g), grain = 2 * CUG_CPU_GRAIN / work + 1;
     cug_cpu_run(dev, (size_t)g->s.N, grain, bwd_part, &j);
     reduce_job r = {&j, cug_cpu_parts(dev, (size_t)g->s.N, grain)};

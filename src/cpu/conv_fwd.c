@@ -40,20 +40,39 @@ const float *cug_cpu_conv_image_in(const cug_cpu_conv *g, const float *x, size_t
 typedef struct fwd_job {
     const cug_device *dev;
     const cug_cpu_conv *g;
-    float *y, *packed, *frames;
+    float *y;
+    char *threads; /* `stride` bytes for each part */
+    size_t stride;
     uint8_t *arg;
-    const float *x, *bias;
+    const float *x, *w, *bias;
 } fwd_job;
+
+/* One part's own memory. */
+typedef struct fwd_scratch {
+    float *packed; /* filters */
+    float *frame;  /* a padded image */
+} fwd_scratch;
 
 static size_t filter(const cug_cpu_conv *g) { return (size_t)g->s.R * (size_t)g->span; }
 
+static fwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu_scratch *m) {
+    fwd_scratch b = {
+        .packed = cpu_take(m, cpu_packed_count(dev, filter(g), (size_t)g->s.K), sizeof(float)),
+        .frame = cpu_take(m, g->padded ? cpu_conv_frame(g) : 0, sizeof(float)),
+    };
+    return b;
+}
+
 static void fwd_layout(cug_cpu_scratch *m, const cug_device *dev, const cug_cpu_conv *g, fwd_job *j) {
-    j->packed = cpu_take(m, cpu_packed_count(dev, filter(g), (size_t)g->s.K), sizeof(float));
-    j->frames = cpu_take(m, g->padded ? (size_t)dev->threads * cpu_conv_frame(g) : 0, sizeof(float));
+    cug_cpu_scratch one = {0};
+    scratch(dev, g, &one);
+    j->stride = one.used;
+    j->threads = cpu_take(m, (size_t)dev->threads * j->stride, 1);
 }
 
 /* Output rows [p0, p1) of one image for one panel of channels. */
-static void rows_of_panel(const fwd_job *j, const float *image, size_t n, size_t p0, size_t p1, size_t panel) {
+static void rows_of_panel(const fwd_job *j, const float *packed, const float *image, size_t n, size_t p0, size_t p1,
+                          size_t panel) {
     const cug_cpu_conv *g = j->g;
     size_t K = (size_t)g->s.K, W = cpu_panel(j->dev), k0 = panel * W, cols = K - k0 < W ? K - k0 : W;
     size_t Q = (size_t)g->QQ, C = (size_t)g->s.C, row = (size_t)g->Wp * C;
@@ -64,7 +83,7 @@ static void rows_of_panel(const fwd_job *j, const float *image, size_t n, size_t
                   .rows = g->s.R,
                   .len = g->span,
                   .c_step = (ptrdiff_t)K,
-                  .b = j->packed + k0 * filter(g),
+                  .b = packed + k0 * filter(g),
                   .bias = bias,
                   .act = g->act,
                   .slope = g->slope};
@@ -86,14 +105,16 @@ static void rows_of_panel(const fwd_job *j, const float *image, size_t n, size_t
 static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
     fwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
-    float *frame = g->padded ? j->frames + (size_t)part * cpu_conv_frame(g) : NULL;
-    if (frame) memset(frame, 0, cpu_conv_frame(g) * sizeof *frame);
+    cug_cpu_scratch m = {j->threads + (size_t)part * j->stride, 0};
+    const fwd_scratch b = scratch(j->dev, g, &m);
+    cug_cpu_pack(j->dev, b.packed, j->w, 1, filter(g), filter(g), (size_t)g->s.K);
+    if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
     size_t P = (size_t)g->PP;
     while (lo < hi) {
         size_t n = lo / P, p0 = lo % P, p1 = hi - n * P < P ? hi - n * P : P;
-        const float *image = cug_cpu_conv_image_in(g, j->x, n, frame);
+        const float *image = cug_cpu_conv_image_in(g, j->x, n, b.frame);
         for (size_t panel = 0; panel < cpu_panels(j->dev, (size_t)g->s.K); panel++)
-            rows_of_panel(j, image, n, p0, p1, panel);
+            rows_of_panel(j, b.packed, image, n, p0, p1, panel);
         lo += p1 - p0;
     }
 }
@@ -105,9 +126,8 @@ void cug_cpu_conv_fwd(const cug_device *dev, void *workspace, const cug_cpu_conv
         return;
     }
     cug_cpu_scratch m = {workspace, 0};
-    fwd_job j = {.dev = dev, .g = g, .y = y, .arg = arg, .x = x, .bias = b};
+    fwd_job j = {.dev = dev, .g = g, .y = y, .arg = arg, .x = x, .w = w, .bias = b};
     fwd_layout(&m, dev, g, &j);
-    cug_cpu_pack(dev, j.packed, w, 1, filter(g), filter(g), (size_t)g->s.K);
     size_t row = (size_t)g->QQ * (size_t)g->s.K * filter(g) * (g->pool ? 4 : 1);
     cug_cpu_run(dev, (size_t)g->s.N * (size_t)g->PP, 4 * CUG_CPU_GRAIN / row + 1, fwd_part, &j);
 }

@@ -10,19 +10,21 @@
 typedef struct wino_job {
     const cug_device *dev;
     const cug_cpu_conv *g;
-    float *y, *packed, *u;
+    float *y;
     char *threads; /* `stride` bytes for each part */
     size_t stride;
     uint8_t *arg;
-    const float *x, *bias;
+    const float *x, *w, *bias;
 } wino_job;
 
 /* One part's own memory. */
 typedef struct wino_scratch {
-    float *frame; /* a padded image */
-    float *t;     /* four rows of pixels on their way */
-    float *v;     /* (POINTS, blocks, C), with room behind each point */
-    float *m;     /* (POINTS, CUG_TILE_PX, panel) */
+    float *packed; /* filters */
+    float *u;      /* the same transformed, a panel after the other */
+    float *frame;  /* a padded image */
+    float *t;      /* four rows of pixels on their way */
+    float *v;      /* (POINTS, blocks, C), with room behind each point */
+    float *m;      /* (POINTS, CUG_TILE_PX, panel) */
 } wino_scratch;
 
 int cug_cpu_conv_winograd(const cug_cpu_conv *g) {
@@ -40,7 +42,10 @@ static size_t point_step(const cug_device *dev, const cug_cpu_conv *g) {
 
 static wino_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu_scratch *m) {
     size_t row = (size_t)(2 * g->QQ + 2) * (size_t)g->s.C + (size_t)dev->simd->lanes, f = sizeof(float);
+    size_t C = (size_t)g->s.C, K = (size_t)g->s.K;
     wino_scratch b = {
+        .packed = cpu_take(m, cpu_packed_count(dev, 9 * C, K), f),
+        .u = cpu_take(m, cpu_packed_count(dev, POINTS * C, K), f),
         .frame = cpu_take(m, g->padded ? cpu_conv_frame(g) : 0, f),
         .t = cpu_take(m, 4 * row, f),
         .v = cpu_take(m, POINTS * point_step(dev, g), f),
@@ -50,12 +55,9 @@ static wino_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cp
 }
 
 static void layout(cug_cpu_scratch *m, const cug_device *dev, const cug_cpu_conv *g, wino_job *j) {
-    size_t C = (size_t)g->s.C, K = (size_t)g->s.K;
     cug_cpu_scratch one = {0};
     scratch(dev, g, &one);
     j->stride = one.used;
-    j->packed = cpu_take(m, cpu_packed_count(dev, 9 * C, K), sizeof(float));
-    j->u = cpu_take(m, cpu_packed_count(dev, POINTS * C, K), sizeof(float));
     j->threads = cpu_take(m, (size_t)dev->threads * j->stride, 1);
 }
 
@@ -66,7 +68,7 @@ static void products(const wino_job *j, const wino_scratch *b, size_t b0, size_t
     size_t cols = K - k0 < W ? K - k0 : W, count = b1 - b0, to = (at + b0) * K + k0;
     cug_tile t = {.rows = 1, .len = (int)C, .a_step = 1, .px = (int)count, .c_step = (ptrdiff_t)W};
     for (size_t i = 0; i < count; i++) t.a_off[i] = (ptrdiff_t)(i * C);
-    const float *u = j->u + panel * POINTS * C * W, *v = b->v + b0 * C;
+    const float *u = b->u + panel * POINTS * C * W, *v = b->v + b0 * C;
     for (size_t p = 0; p < POINTS; p++) {
         t.b = u + p * C * W;
         cug_cpu_tile(j->dev, &t, v + p * point_step(j->dev, g), b->m + p * CUG_TILE_PX * W, NULL, cols, 0);
@@ -84,12 +86,20 @@ static void round_end(const wino_job *j, const wino_scratch *b, size_t count, si
         for (size_t i = 0; i < groups; i++) products(j, b, count * i / groups, count * (i + 1) / groups, at, panel);
 }
 
+static void filters(const wino_job *j, wino_scratch *b) {
+    size_t C = (size_t)j->g->s.C, K = (size_t)j->g->s.K, W = cpu_panel(j->dev);
+    cug_cpu_pack(j->dev, b->packed, j->w, 1, 9 * C, 9 * C, K);
+    for (size_t panel = 0; panel < cpu_panels(j->dev, K); panel++)
+        j->dev->simd->wino_filter(b->u + panel * POINTS * C * W, b->packed + panel * 9 * C * W, (int)C);
+}
+
 /* Items are rows of windows, (n, p). */
 static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
     wino_job *j = ctx;
     const cug_cpu_conv *g = j->g;
     cug_cpu_scratch m = {j->threads + (size_t)part * j->stride, 0};
     wino_scratch b = scratch(j->dev, g, &m);
+    filters(j, &b);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
     size_t P = (size_t)g->PP, Q = (size_t)g->QQ, C = (size_t)g->s.C, step = point_step(j->dev, g), blocks = 0;
     const float *image = NULL;
@@ -104,23 +114,12 @@ static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
     }
 }
 
-static void filter_part(void *ctx, size_t lo, size_t hi, int part) {
-    (void)part;
-    wino_job *j = ctx;
-    size_t C = (size_t)j->g->s.C, W = cpu_panel(j->dev);
-    for (size_t panel = lo; panel < hi; panel++)
-        j->dev->simd->wino_filter(j->u + panel * POINTS * C * W, j->packed + panel * 9 * C * W, (int)C);
-}
-
 void cug_cpu_conv_winograd_fwd(const cug_device *dev, void *workspace, const cug_cpu_conv *g, float *y, uint8_t *arg,
                                const float *x, const float *w, const float *b) {
     cug_cpu_scratch m = {workspace, 0};
-    wino_job j = {.dev = dev, .g = g, .y = y, .arg = arg, .x = x, .bias = b};
+    wino_job j = {.dev = dev, .g = g, .y = y, .arg = arg, .x = x, .w = w, .bias = b};
     layout(&m, dev, g, &j);
-    size_t C = (size_t)g->s.C, K = (size_t)g->s.K;
-    cug_cpu_pack(dev, j.packed, w, 1, 9 * C, 9 * C, K);
-    cug_cpu_run(dev, cpu_panels(dev, K), CUG_CPU_GRAIN / (POINTS * C * cpu_panel(dev)) + 1, filter_part, &j);
-    size_t row = (size_t)g->QQ * K * POINTS * C;
+    size_t row = (size_t)g->QQ * (size_t)g->s.K * POINTS * (size_t)g->s.C;
     cug_cpu_run(dev, (size_t)g->s.N * (size_t)g->PP, 4 * CUG_CPU_GRAIN / row + 1, fwd_part, &j);
 }
 

@@ -16,26 +16,10 @@ static void pack_panel(const cug_device *dev, float *to, const float *b, size_t 
         dev->simd->pack_transposed(to, b, bn, len, cols);
 }
 
-typedef struct pack_job {
-    const cug_device *dev;
-    float *packed;
-    const float *b;
-    size_t bl, bn, len, cols, width;
-} pack_job;
-
-static void pack_part(void *ctx, size_t lo, size_t hi, int part) {
-    (void)part;
-    pack_job *j = ctx;
-    size_t W = j->width;
-    for (size_t panel = lo; panel < hi; panel++) {
-        size_t cols = j->cols - panel * W < W ? j->cols - panel * W : W;
-        pack_panel(j->dev, j->packed + panel * W * j->len, j->b + panel * W * j->bn, j->bl, j->bn, j->len, cols);
-    }
-}
-
 void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t bl, size_t bn, size_t len, size_t cols) {
-    pack_job j = {dev, packed, b, bl, bn, len, cols, cpu_panel(dev)};
-    cug_cpu_run(dev, cpu_panels(dev, cols), CUG_CPU_GRAIN / (j.width * len) + 1, pack_part, &j);
+    size_t W = cpu_panel(dev);
+    for (size_t n = 0; n < cols; n += W)
+        pack_panel(dev, packed + n * len, b + n * bn, bl, bn, len, cols - n < W ? cols - n : W);
 }
 
 void cug_cpu_tile(const cug_device *dev, cug_tile *t, const float *a, float *c, uint8_t *arg, size_t cols,

@@ -15,7 +15,8 @@ static inline size_t cpu_packed_count(const cug_device *dev, size_t len, size_t 
     return cpu_panels(dev, cols) * cpu_panel(dev) * len;
 }
 
-/* packed[panel][l][j] = b[l * bl + (panel * width + j) * bn], zero past cols. One of bl, bn is 1. */
+/* packed[panel][l][j] = b[l * bl + (panel * width + j) * bn], zero past cols. One of bl, bn is 1. A part packs what it
+ * reads for itself, in memory of its own: of what another core has packed, each line costs a journey. */
 void cug_cpu_pack(const cug_device *dev, float *packed, const float *b, size_t bl, size_t bn, size_t len, size_t cols);
 
 /* One tile whose panel has `cols` columns in use; t->vectors is chosen here. arg may be NULL; windows: 0, or how many
