@@ -5,7 +5,7 @@
 #define LEN_CHUNK 400    /* most terms of a tile: packed where they are used, they stay in the nearest caches */
 #define MACS_GRAIN 65536 /* multiply-adds that pay for a thread */
 #define BLOCKS_A_THREAD 4
-#define STILL_MOST ((size_t)512 << 10) /* bytes */
+#define STILL_MOST ((size_t)1 << 20) /* bytes */
 
 /* `len` rows of one panel out of b, whose first wanted row and column b is. */
 static void pack_panel(const cug_device *dev, float *to, const float *b, size_t bl, size_t bn, size_t len,
