@@ -10,15 +10,15 @@
 
 /* Everything else as in any training. The GPU's version will read it here. */
 static const char *const recipe[][2] = {
-    {"model", "input 24x24x1; conv 12 5x5 bias=no; maxpool 2; batchnorm; silu; conv 36 3x3 bias=no; maxpool 2; "
+    {"model", "input 24x24x1; conv 8 5x5 bias=no; maxpool 2; batchnorm; silu; conv 32 3x3 bias=no; maxpool 2; "
               "batchnorm; silu; flatten; "
-              "linear 64; silu; linear 10"},
+              "linear 96; silu; linear 10"},
     {"crop", "2"},
     {"scale", "std"},
     {"val", "0"},
     {"epochs", "1"},
-    {"batch", "192"},
-    {"max-steps", "180"},
+    {"batch", "160"},
+    {"max-steps", "230"},
     {"lr", "0.02"},
     {"beta1", "0.7"},
     {"beta2", "0.9"},
