@@ -48,6 +48,9 @@ static const conv_block_case conv_block_cases[] = {
     BLOCK("3x3, part vectors, pool", 0, 3, 9, 8, 9, 40, 3, 3, 1, 0, 2, 2, 0),
     BLOCK("3x3, many channels, pool", 0, 1, 6, 7, 130, 18, 3, 3, 1, 1, 2, 2, 0),
     BLOCK("3x3, long rows, pool", 0, 2, 6, 106, 8, 8, 3, 3, 1, 0, 2, 2, 0),
+    BLOCK("sprint recipe block 1", 0, 2, 24, 24, 1, 8, 5, 5, 1, 0, 2, 2, 0),
+    BLOCK("7 windows a row, few filters", 0, 2, 6, 16, 1, 3, 3, 3, 1, 0, 2, 2, 0),
+    BLOCK("7 windows a row, two channels", 0, 2, 6, 14, 2, 4, 3, 3, 1, 1, 2, 2, 0),
     BLOCK("cnn-d block 1, batch 64", 1, 64, 28, 28, 1, 32, 3, 3, 1, 0, 2, 2, 0),
     BLOCK("cnn-d block 2, batch 33", 1, 33, 13, 13, 32, 64, 3, 3, 1, 0, 2, 2, 0),
 };

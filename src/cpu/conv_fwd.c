@@ -55,9 +55,18 @@ typedef struct fwd_scratch {
 
 static size_t filter(const cug_cpu_conv *g) { return (size_t)g->s.R * (size_t)g->span; }
 
+/* Few channels leave lanes idle. Behind pooling the two columns of a window then share a vector: its filters are a
+ * pixel wider, and half of their lanes a pixel late. 6 x 2 products a window's filter row of 5 instead of 5 x 4. */
+static int by_pairs(const cug_device *dev, const cug_cpu_conv *g) { return g->pool && 2 * g->s.K <= dev->simd->lanes; }
+static size_t pairs_row(const cug_cpu_conv *g) { return (size_t)(g->span + g->s.C); }
+static size_t packed_count(const cug_device *dev, const cug_cpu_conv *g) {
+    if (by_pairs(dev, g)) return (size_t)g->s.R * pairs_row(g) * cpu_panel(dev);
+    return cpu_packed_count(dev, filter(g), (size_t)g->s.K);
+}
+
 static fwd_scratch scratch(const cug_device *dev, const cug_cpu_conv *g, cug_cpu_scratch *m) {
     fwd_scratch b = {
-        .packed = cpu_take(m, cpu_packed_count(dev, filter(g), (size_t)g->s.K), sizeof(float)),
+        .packed = cpu_take(m, packed_count(dev, g), sizeof(float)),
         .frame = cpu_take(m, g->padded ? cpu_conv_frame(g) : 0, sizeof(float)),
     };
     return b;
@@ -101,19 +110,62 @@ static void rows_of_panel(const fwd_job *j, const float *packed, const float *im
         }
 }
 
+static void pack_pairs(const fwd_job *j, float *packed) {
+    const cug_cpu_conv *g = j->g;
+    size_t W = cpu_panel(j->dev), K = (size_t)g->s.K, span = (size_t)g->span;
+    memset(packed, 0, packed_count(j->dev, g) * sizeof *packed);
+    for (size_t r = 0; r < (size_t)g->s.R; r++)
+        for (size_t k = 0; k < K; k++) {
+            const float *w = j->w + k * filter(g) + r * span;
+            float *left = packed + r * pairs_row(g) * W + k, *right = left + (size_t)g->s.C * W + K;
+            for (size_t l = 0; l < span; l++) left[l * W] = right[l * W] = w[l];
+        }
+}
+
+/* Output rows [p0, p1) of one image. */
+static void rows_by_pairs(const fwd_job *j, const float *packed, const float *image, size_t n, size_t p0, size_t p1) {
+    const cug_cpu_conv *g = j->g;
+    size_t K = (size_t)g->s.K, Q = (size_t)g->QQ, C = (size_t)g->s.C, row = (size_t)g->Wp * C;
+    float bias[CUG_PANEL_MAX] = {0};
+    for (size_t k = 0; k < K && j->bias; k++) bias[k] = bias[K + k] = j->bias[k];
+    cug_tile t = {.a_row = (ptrdiff_t)row,
+                  .a_step = 1,
+                  .rows = g->s.R,
+                  .len = (int)pairs_row(g),
+                  .vectors = 1,
+                  .spare = j->dev->simd->lanes - 2 * (int)K,
+                  .b = packed,
+                  .bias = bias,
+                  .act = g->act,
+                  .slope = g->slope};
+    for (size_t i = 0; i < CUG_TILE_PX; i++) t.a_off[i] = (ptrdiff_t)(i / 2 * 2 * C + i % 2 * row);
+    size_t most = (size_t)j->dev->simd->tile_px / 2;
+    for (size_t p = p0; p < p1; p++)
+        for (size_t q = 0, count; q < Q; q += count) {
+            size_t at = ((n * (size_t)g->PP + p) * Q + q) * K;
+            count = Q - q < most ? Q - q : most;
+            t.px = 2 * (int)count;
+            j->dev->simd->tile_pool_pairs(&t, image + cpu_conv_corner(g, p, q), j->y + at, j->arg ? j->arg + at : NULL);
+        }
+}
+
 /* Items are output rows, (n, p). */
 static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
     fwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
     cug_cpu_scratch m = {j->threads + (size_t)part * j->stride, 0};
     const fwd_scratch b = scratch(j->dev, g, &m);
-    cug_cpu_pack(j->dev, b.packed, j->w, 1, filter(g), filter(g), (size_t)g->s.K);
+    if (by_pairs(j->dev, g))
+        pack_pairs(j, b.packed);
+    else
+        cug_cpu_pack(j->dev, b.packed, j->w, 1, filter(g), filter(g), (size_t)g->s.K);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
     size_t P = (size_t)g->PP;
     while (lo < hi) {
         size_t n = lo / P, p0 = lo % P, p1 = hi - n * P < P ? hi - n * P : P;
         const float *image = cug_cpu_conv_image_in(g, j->x, n, b.frame);
-        for (size_t panel = 0; panel < cpu_panels(j->dev, (size_t)g->s.K); panel++)
+        if (by_pairs(j->dev, g)) rows_by_pairs(j, b.packed, image, n, p0, p1);
+        for (size_t panel = 0; !by_pairs(j->dev, g) && panel < cpu_panels(j->dev, (size_t)g->s.K); panel++)
             rows_of_panel(j, b.packed, image, n, p0, p1, panel);
         lo += p1 - p0;
     }

@@ -73,6 +73,9 @@ typedef struct cug_simd {
     /* The same with pixels 4w..4w+3 one pooling window: c[w][k] = max, arg[w][k] = which of the four (NULL: not
      * wanted). */
     void (*tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
+    /* The same with one vector, whose columns in use are the K channels of a window's left column, then those of its
+     * right one: pixels 2w and 2w+1 are its upper and lower row. c and arg: (windows, K). */
+    void (*tile_pool_pairs)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
     /* For each list: dst[list.dst + j * dst_row + l] += sum_i g_i * src[off_i + j * src_row + l], j < rows, l < len. */
     void (*spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                   const cug_term_list *lists, int n_lists, int rows, int len);

@@ -14,6 +14,7 @@ const cug_simd CUG_PASTE(cug_simd, CUG_ISA) = {
     .pool_windows = CUG_REGISTERS == 32 ? 3 : 1,
     .tile = CUG_SYM(tile),
     .tile_pool = CUG_SYM(tile_pool),
+    .tile_pool_pairs = CUG_SYM(tile_pool_pairs),
     .spans = CUG_SYM(spans),
     .axpy1 = CUG_SYM(axpy1),
     .axpy = CUG_SYM(axpy),

@@ -9,6 +9,10 @@
 #define CHAIN_ROW 96
 #define KEPT 6 /* pixels whose pointers are kept in registers: with all 12, the compiler spills to vector registers */
 
+/* Where a tile's pixels are: anywhere, by a_off; or as windows two floats apart, a_off[1] between their rows, so that
+ * two pointers reach all. */
+typedef enum { ANYWHERE, WINDOWS_IN_A_ROW } places;
+
 /* Widths count half vectors. Half of 512 bits costs half as much on processors that do them in two steps, and never
  * more; half of 256 bits costs as much as all. */
 #if defined CUG_ISA_avx512
@@ -48,8 +52,8 @@ CUG_INLINE void add(sums *s, const sums *x, int px, int width) {
 }
 
 /* s += n terms from place `at` of the pixels and b. */
-CUG_INLINE void chain(sums *s, int px, int width, const float *const *p, ptrdiff_t at, ptrdiff_t a_step, const float *b,
-                      int n) {
+CUG_INLINE void chain(sums *s, int px, int width, places where, const float *const *p, ptrdiff_t at, ptrdiff_t a_step,
+                      const float *b, int n) {
     for (const float *end = b + n * CUG_PANEL; b < end; b += CUG_PANEL, at += a_step) {
         vf b0 = {0}, b1 = {0};
         vh bh = {0};
@@ -58,7 +62,9 @@ CUG_INLINE void chain(sums *s, int px, int width, const float *const *p, ptrdiff
         if (width % 2) bh = *(const vh_mem *)(b + width / 2 * V);
 #pragma GCC unroll 12
         for (int i = 0; i < px; i++) {
-            float x = i < KEPT ? p[i][at] : ((const float *const volatile *)p)[i][at];
+            float x = where == WINDOWS_IN_A_ROW ? p[i % 2][at + i / 2 * 2]
+                      : i < KEPT                ? p[i][at]
+                                                : ((const float *const volatile *)p)[i][at];
             if (width >= 2) s->whole[i][0] += vset(x) * b0;
             if (width == 4) s->whole[i][1] += vset(x) * b1;
             if (width % 2) s->half[i] += (x - (vh){0}) * bh;
@@ -67,7 +73,8 @@ CUG_INLINE void chain(sums *s, int px, int width, const float *const *p, ptrdiff
 }
 
 /* s = the tile's sum in chains, their totals resting in memory, out of the inner loop's way. */
-CUG_INLINE void sum_long(sums *s, int px, int width, const cug_tile *t, const float *const *p, ptrdiff_t a_step) {
+CUG_INLINE void sum_long(sums *s, int px, int width, places where, const cug_tile *t, const float *const *p,
+                         ptrdiff_t a_step) {
     const float *b = t->b;
     sums total;
     int most = t->len <= CHAIN_ROW && t->rows > 1 ? t->len : CHAIN, held = 0, totals = 0;
@@ -82,7 +89,7 @@ CUG_INLINE void sum_long(sums *s, int px, int width, const cug_tile *t, const fl
                 held = 0;
                 clear(s, px, width);
             }
-            chain(s, px, width, p, at, a_step, b, n);
+            chain(s, px, width, where, p, at, a_step, b, n);
             held += n;
         }
     }
@@ -90,17 +97,18 @@ CUG_INLINE void sum_long(sums *s, int px, int width, const cug_tile *t, const fl
 }
 
 /* s = the tile's sum. */
-CUG_INLINE void accumulate(sums *s, int px, int width, const cug_tile *t, const float *a, ptrdiff_t a_step) {
+CUG_INLINE void accumulate(sums *s, int px, int width, places where, const cug_tile *t, const float *a,
+                           ptrdiff_t a_step) {
     const float *p[CUG_TILE_PX];
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++) p[i] = a + t->a_off[i];
     clear(s, px, width);
     if (t->rows * t->len > CHAIN) {
-        sum_long(s, px, width, t, p, a_step);
+        sum_long(s, px, width, where, t, p, a_step);
         return;
     }
     for (int j = 0; j < t->rows; j++)
-        chain(s, px, width, p, j * t->a_row, a_step, t->b + (ptrdiff_t)j * t->len * CUG_PANEL, t->len);
+        chain(s, px, width, where, p, j * t->a_row, a_step, t->b + (ptrdiff_t)j * t->len * CUG_PANEL, t->len);
 }
 
 /* What lies in memory of a tile's columns: `last` of the last vector's. */
@@ -115,10 +123,10 @@ CUG_INLINE void store(float *c, int v, int vectors, int last, vf x) {
 }
 
 /* y = the tile's sum and what it starts from. */
-CUG_INLINE void finished(vf (*y)[2], int px, int width, const cug_tile *t, const float *a, const float *c,
+CUG_INLINE void finished(vf (*y)[2], int px, int width, places where, const cug_tile *t, const float *a, const float *c,
                          ptrdiff_t a_step) {
     sums s;
-    accumulate(&s, px, width, t, a, a_step);
+    accumulate(&s, px, width, where, t, a, a_step);
     int vectors = (width + 1) / 2;
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
@@ -144,7 +152,7 @@ CUG_INLINE void block(int px, int width, const cug_tile *t, const float *a, floa
     vf y[CUG_TILE_PX][2];
     int vectors = (width + 1) / 2, last = V - t->spare;
     ptrdiff_t step = t->c_step;
-    finished(y, px, width, t, a, c, t->a_step);
+    finished(y, px, width, ANYWHERE, t, a, c, t->a_step);
     activate(y, px, vectors, t->act, t->slope);
 #pragma GCC unroll 12
     for (int i = 0; i < px; i++)
@@ -156,7 +164,7 @@ CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const floa
     vf y[CUG_TILE_PX][2];
     int vectors = (width + 1) / 2, last = V - t->spare;
     ptrdiff_t step = t->c_step;
-    finished(y, 4 * windows, width, t, a, c, 1);
+    finished(y, 4 * windows, width, ANYWHERE, t, a, c, 1);
 #pragma GCC unroll 3
     for (int w = 0; w < windows; w++)
 #pragma GCC unroll 2
@@ -165,6 +173,33 @@ CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const floa
             ptrdiff_t at = w * step + v * V;
             window_out(four, t->act, vset(t->slope), c + at, arg ? arg + at : NULL, v == vectors - 1 ? last : V);
         }
+}
+
+/* Lane j of the left (right: 0 or K more) columns of two windows, K each, out of their vectors. */
+CUG_INLINE vi columns_at(int K, int right) {
+    vi at;
+    for (int j = 0; j < V; j++) at[j] = right + (j < K ? j : V + j - K);
+    return at & (2 * V - 1);
+}
+
+/* Windows whose two columns lie side by side in a vector, K lanes each; two windows make four full ones. */
+CUG_INLINE void block_pairs(int windows, int width, const cug_tile *t, const float *a, float *c, uint8_t *arg) {
+    vf y[CUG_TILE_PX][2];
+    int K = (V - t->spare) / 2;
+    const vi left = columns_at(K, 0), right = columns_at(K, K);
+    if (t->a_off[2] == 2)
+        finished(y, 2 * windows, width, WINDOWS_IN_A_ROW, t, a, c, 1);
+    else
+        finished(y, 2 * windows, width, ANYWHERE, t, a, c, 1);
+#pragma GCC unroll 3
+    for (int w = 0; w < windows; w += 2) {
+        int next = w + 1 < windows ? w + 1 : w;
+        vf top = y[2 * w][0], top2 = y[2 * next][0], low = y[2 * w + 1][0], low2 = y[2 * next + 1][0];
+        const vf four[4] = {__builtin_shuffle(top, top2, left), __builtin_shuffle(top, top2, right),
+                            __builtin_shuffle(low, low2, left), __builtin_shuffle(low, low2, right)};
+        int n = next > w ? 2 * K : K;
+        window_out(four, t->act, vset(t->slope), c + w * K, arg ? arg + w * K : NULL, n);
+    }
 }
 
 /* Half vectors that a tile takes. */
@@ -221,6 +256,25 @@ void CUG_SYM(tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *ar
 #if CUG_REGISTERS == 32
         BLOCK_POOL(2)
         BLOCK_POOL(3)
+#endif
+    }
+}
+
+#define BLOCK_PAIRS(n)                                                                                                 \
+    case 2 * n:                                                                                                        \
+        if (width_of(t) == 2) block_pairs(n, 2, t, a, c, arg);                                                         \
+        if (HALVES && width_of(t) == 1) block_pairs(n, 1, t, a, c, arg);                                               \
+        break;
+
+void CUG_SYM(tile_pool_pairs)(const cug_tile *t, const float *a, float *c, uint8_t *arg) {
+    switch (t->px) {
+        BLOCK_PAIRS(1)
+        BLOCK_PAIRS(2)
+        BLOCK_PAIRS(3)
+#if CUG_REGISTERS == 32
+        BLOCK_PAIRS(4)
+        BLOCK_PAIRS(5)
+        BLOCK_PAIRS(6)
 #endif
     }
 }

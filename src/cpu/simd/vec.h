@@ -44,6 +44,7 @@ CUG_INLINE vf vact(vf x, cug_act_kind act, vf slope) {
 
 void CUG_SYM(tile)(const cug_tile *t, const float *a, float *c);
 void CUG_SYM(tile_pool)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
+void CUG_SYM(tile_pool_pairs)(const cug_tile *t, const float *a, float *c, uint8_t *arg);
 void CUG_SYM(spans)(float *dst, ptrdiff_t dst_row, const float *src, ptrdiff_t src_row, cug_terms terms,
                     const cug_term_list *lists, int n_lists, int rows, int len);
 void CUG_SYM(axpy1)(float *y, const float *x, size_t n);
