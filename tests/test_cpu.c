@@ -126,3 +126,21 @@ Test(cpu, same_bits_on_a_busy_machine, .timeout = 120) {
     cug_backend_cpu.close(dev);
     cr_expect_eq(different, 0, "%d of 100 runs differ", different);
 }
+
+/* Parts are kept in words of 64 bits. A dense layer's bits do not depend on their number. */
+Test(cpu, same_bits_with_more_threads_than_a_word_has_bits, .timeout = 120) {
+    static float one[O * I + N * I], many[O * I + N * I];
+    cug_device *dev = NULL;
+    cr_assert_eq(open_cpu(&dev, NULL, 1), CUG_OK, "%s", cug_error());
+    backward(dev, one);
+    cug_backend_cpu.close(dev);
+    for (int threads = 128; threads <= 130; threads += 2) {
+        cr_assert_eq(open_cpu(&dev, NULL, threads), CUG_OK, "%s", cug_error());
+        for (int i = 0; i < 5; i++) {
+            memset(many, 0xff, sizeof many);
+            backward(dev, many);
+            cr_assert_arr_eq(many, one, sizeof one, "%d threads, run %d", threads, i);
+        }
+        cug_backend_cpu.close(dev);
+    }
+}
