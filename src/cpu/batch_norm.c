@@ -31,7 +31,8 @@ static size_t lay_out(bn_job *j, const cug_device *dev, const cug_batch_norm_sha
     j->width = j->group * j->C; /* a checked shape has a channel */
     j->wide_rows = (size_t)s->rows / j->group;
     j->left = (size_t)s->rows % j->group;
-    j->parts = cug_cpu_parts(dev, j->wide_rows, CUG_CPU_GRAIN / j->width + 1); /* NOLINT(clang-analyzer-core.DivideZero) */
+    j->parts =
+        cug_cpu_parts(dev, j->wide_rows, CUG_CPU_GRAIN / j->width + 1); /* NOLINT(clang-analyzer-core.DivideZero) */
     for (int i = 0; i < 5; i++) j->k[i] = cpu_take(&at, j->width, sizeof(float));
     for (int i = 0; i < 3; i++) j->rest[i] = cpu_take(&at, j->width, sizeof(float));
     j->part_sums = cpu_take(&at, 2 * j->width * (size_t)j->parts, sizeof(float));

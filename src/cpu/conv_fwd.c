@@ -58,7 +58,7 @@ static size_t filter(const cug_cpu_conv *g) { return (size_t)g->s.R * (size_t)g-
 /* Few channels leave lanes idle. Behind pooling the two columns of a window then share a vector: its filters are a
  * pixel wider, and half of their lanes a pixel late. 6 x 2 products a window's filter row of 5 instead of 5 x 4. */
 static int by_pairs(const cug_device *dev, const cug_cpu_conv *g) { return g->pool && 2 * g->s.K <= dev->simd->lanes; }
-static size_t pairs_row(const cug_cpu_conv *g) { return (size_t)(g->span + g->s.C); }
+static size_t pairs_row(const cug_cpu_conv *g) { return (size_t)g->span + (size_t)g->s.C; }
 static size_t packed_count(const cug_device *dev, const cug_cpu_conv *g) {
     if (by_pairs(dev, g)) return (size_t)g->s.R * pairs_row(g) * cpu_panel(dev);
     return cpu_packed_count(dev, filter(g), (size_t)g->s.K);

@@ -177,7 +177,7 @@ CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const floa
 
 /* Lane j of the left (right: 0 or K more) columns of two windows, K each, out of their vectors. */
 CUG_INLINE vi columns_at(int K, int right) {
-    vi at;
+    vi at = {0};
     for (int j = 0; j < V; j++) at[j] = right + (j < K ? j : V + j - K);
     return at & (2 * V - 1);
 }
