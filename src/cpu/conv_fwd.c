@@ -149,24 +149,36 @@ static void rows_by_pairs(const fwd_job *j, const float *packed, const float *im
         }
 }
 
+static void pack_filters(const fwd_job *j, float *packed) {
+    const cug_cpu_conv *g = j->g;
+    if (by_pairs(j->dev, g))
+        pack_pairs(j, packed);
+    else
+        cug_cpu_pack(j->dev, packed, j->w, 1, filter(g), filter(g), (size_t)g->s.K);
+}
+
+static void rows_of_image(const fwd_job *j, const float *packed, const float *image, size_t n, size_t p0, size_t p1) {
+    if (by_pairs(j->dev, j->g)) {
+        rows_by_pairs(j, packed, image, n, p0, p1);
+        return;
+    }
+    for (size_t panel = 0; panel < cpu_panels(j->dev, (size_t)j->g->s.K); panel++)
+        rows_of_panel(j, packed, image, n, p0, p1, panel);
+}
+
 /* Items are output rows, (n, p). */
 static void fwd_part(void *ctx, size_t lo, size_t hi, int part) {
     fwd_job *j = ctx;
     const cug_cpu_conv *g = j->g;
     cug_cpu_scratch m = {j->threads + (size_t)part * j->stride, 0};
     const fwd_scratch b = scratch(j->dev, g, &m);
-    if (by_pairs(j->dev, g))
-        pack_pairs(j, b.packed);
-    else
-        cug_cpu_pack(j->dev, b.packed, j->w, 1, filter(g), filter(g), (size_t)g->s.K);
+    pack_filters(j, b.packed);
     if (g->padded) memset(b.frame, 0, cpu_conv_frame(g) * sizeof *b.frame);
     size_t P = (size_t)g->PP;
     while (lo < hi) {
         size_t n = lo / P, p0 = lo % P, p1 = hi - n * P < P ? hi - n * P : P;
         const float *image = cug_cpu_conv_image_in(g, j->x, n, b.frame);
-        if (by_pairs(j->dev, g)) rows_by_pairs(j, b.packed, image, n, p0, p1);
-        for (size_t panel = 0; !by_pairs(j->dev, g) && panel < cpu_panels(j->dev, (size_t)g->s.K); panel++)
-            rows_of_panel(j, b.packed, image, n, p0, p1, panel);
+        rows_of_image(j, b.packed, image, n, p0, p1);
         lo += p1 - p0;
     }
 }

@@ -68,8 +68,11 @@ static void panel_rows(const gemm_job *j, size_t panel, size_t b0, size_t b1) {
 static void gemm_part(void *ctx, size_t lo, size_t hi, int part) {
     (void)part;
     gemm_job *j = ctx;
-    for (size_t panel = 0; j->by_rows && panel < cpu_panels(j->dev, j->g->N); panel++) panel_rows(j, panel, lo, hi);
-    while (lo < hi && !j->by_rows) {
+    if (j->by_rows) {
+        for (size_t panel = 0; panel < cpu_panels(j->dev, j->g->N); panel++) panel_rows(j, panel, lo, hi);
+        return;
+    }
+    while (lo < hi) {
         size_t panel = lo / j->blocks, b0 = lo % j->blocks, b1 = hi - panel * j->blocks;
         if (b1 > j->blocks) b1 = j->blocks;
         panel_rows(j, panel, b0, b1);

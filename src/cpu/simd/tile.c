@@ -177,9 +177,10 @@ CUG_INLINE void block_pool(int windows, int width, const cug_tile *t, const floa
 
 /* Lane j of the left (right: 0 or K more) columns of two windows, K each, out of their vectors. */
 CUG_INLINE vi columns_at(int K, int right) {
-    vi at = {0};
-    for (int j = 0; j < V; j++) at[j] = right + (j < K ? j : V + j - K);
-    return at & (2 * V - 1);
+    vi lane = {0};
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) lane[j] = j;
+    return (lane + right + (~(lane < K) & (V - K))) & (2 * V - 1);
 }
 
 /* Windows whose two columns lie side by side in a vector, K lanes each; two windows make four full ones. */
