@@ -115,14 +115,7 @@ static void drop_copies(parity *q) {
 }
 
 static cug_exec exec_for(const probe *p, int op, cug_pass pass) {
-    const plan_op *o = &p->plan->ops[op];
-    int b = pass == CUG_FWD ? o->ws_fwd : o->ws_bwd;
-    cug_exec e = p->ex;
-    if (b >= 0) {
-        e.workspace = (char *)p->buf.arena + p->plan->buffers[b].offset;
-        e.workspace_bytes = p->plan->buffers[b].bytes;
-    }
-    return e;
+    return plan_exec(p->plan, &p->plan->ops[op], pass, &p->ex);
 }
 
 /* The op's forward on copies of the reference's inputs. */

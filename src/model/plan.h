@@ -88,6 +88,9 @@ cug_status plan_expand(cug_plan *p, const cug_device *dev);
 /* plan_pack.c: offsets for all buffers, no two that live at one time overlapping; sets arena_bytes, unshared_bytes. */
 cug_status plan_pack(cug_plan *p);
 
+/* plan_run.c: ex with the workspace that the op has in a bound plan, and the hint that belongs to the plan. */
+cug_exec plan_exec(const cug_plan *p, const plan_op *op, cug_pass pass, const cug_exec *ex);
+
 #define CUG_PLAN_GUARD 256 /* bytes on both sides of every buffer under CUG_PLAN_NO_REUSE */
 
 #endif

@@ -62,7 +62,8 @@ void cug_plan_observe(cug_plan *p, cug_plan_observer fn, void *user) {
     p->observer_user = user;
 }
 
-static cug_exec with_workspace(const cug_plan *p, const cug_exec *ex, int buffer) {
+cug_exec plan_exec(const cug_plan *p, const plan_op *op, cug_pass pass, const cug_exec *ex) {
+    const int buffer = pass == CUG_FWD ? op->ws_fwd : op->ws_bwd;
     cug_exec e = *ex;
     e.workspace = at(p, buffer);
     e.workspace_bytes = buffer < 0 ? 0 : p->buffers[buffer].bytes;
@@ -91,7 +92,7 @@ cug_status cug_plan_forward(cug_plan *p, const cug_exec *ex) {
     }
     for (int i = 0; i < p->n_ops; i++) {
         const plan_op *op = &p->ops[i];
-        const cug_exec e = with_workspace(p, ex, op->ws_fwd);
+        const cug_exec e = plan_exec(p, op, CUG_FWD, ex);
         range_push(p->be, op->range[CUG_FWD]);
         cug_status st = op_def_of(op->node.op)->fwd(p->be, op, &e);
         range_pop(p->be);
@@ -132,7 +133,7 @@ cug_status cug_plan_backward(cug_plan *p, const cug_exec *ex) {
     for (int i = p->n_ops - 1; i >= 0; i--) {
         const plan_op *op = &p->ops[i];
         if (!op->dy.ptr) continue; /* nothing trained upstream */
-        const cug_exec e = with_workspace(p, ex, op->ws_bwd);
+        const cug_exec e = plan_exec(p, op, CUG_BWD, ex);
         cug_status st = CUG_OK;
         range_push(p->be, op->range[CUG_BWD]);
         for (int j = 0; j < op->node.n_in && st == CUG_OK; j++) st = op_def_of(op->node.op)->bwd(p->be, op, j, &e);

@@ -39,12 +39,7 @@ static cug_status run_once(const stopwatch *s, const work *k) {
     if (k->kind == WHAT_LOSS) return cug_plan_loss(p->plan, &p->ex);
     if (k->kind == WHAT_NORM || k->kind == WHAT_UPDATE) return run_update(s, k->kind);
     const plan_op *op = &p->plan->ops[k->op];
-    const int buffer = k->kind == WHAT_FWD ? op->ws_fwd : op->ws_bwd;
-    cug_exec e = p->ex;
-    if (buffer >= 0) {
-        e.workspace = (char *)p->buf.arena + p->plan->buffers[buffer].offset;
-        e.workspace_bytes = p->plan->buffers[buffer].bytes;
-    }
+    const cug_exec e = plan_exec(p->plan, op, k->kind == WHAT_FWD ? CUG_FWD : CUG_BWD, &p->ex);
     if (k->kind == WHAT_FWD) return op_def_of(op->node.op)->fwd(p->be, op, &e);
     for (int j = 0; j < op->node.n_in; j++) CUG_TRY(op_def_of(op->node.op)->bwd(p->be, op, j, &e));
     return CUG_OK;
